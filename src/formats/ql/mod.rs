@@ -1,0 +1,1 @@
+//! `ql.db`, rkt's image index.
