@@ -3,4 +3,6 @@
 //! Each format is a small library with its own documentation and tests. None of them
 //! opens a file, takes a lock, knows where a file lies, or knows what the API makes of it.
 
+pub mod appc;
+pub mod netinfo;
 pub mod ql;
