@@ -1,0 +1,20 @@
+//! What a data directory says at this moment.
+//!
+//! Everything here reads the disk, decides nothing for the API and remembers nothing between
+//! two looks: facts come back together with the faults that were met, for the caller to log.
+//! Nothing below a pod's directory is trusted ([`beneath`]).
+
+mod beneath;
+mod fault;
+mod image;
+mod lock;
+mod pod;
+mod process;
+mod scan;
+mod state;
+
+pub(crate) use fault::Fault;
+pub(crate) use image::{ImageFacts, IndexError, image, image_index};
+pub(crate) use pod::{AppFacts, Depth, PodFacts};
+pub(crate) use scan::{Scan, ScanError, Skipped, pod, pod_ids, pods};
+pub(crate) use state::State;

@@ -1,0 +1,421 @@
+//! What a pod's directory says: its facts, whatever the API makes of them.
+
+use bytes::Bytes;
+use rustix::{fs::Stat, io::Errno};
+use uuid::Uuid;
+
+use super::{
+    beneath::Dir,
+    fault::{Cause, Fault},
+    lock, process,
+    state::{Lock, State},
+};
+use crate::{
+    formats::{
+        appc::{ImageManifest, PodManifest},
+        netinfo::{self, NetInfo},
+    },
+    layout::{Phase, pod as names},
+};
+
+/// The largest manifest that is read: what gRPC clients take by default in a whole answer.
+const MANIFEST_LIMIT_BYTES: u64 = 4 << 20;
+/// The largest list of networks that is read.
+const NET_INFO_LIMIT_BYTES: u64 = 1 << 20;
+/// The largest file that is read for one number or name: a path is no longer.
+const WORD_LIMIT_BYTES: u64 = 4 << 10;
+
+/// How much of a pod to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Depth {
+    /// The pod's own files.
+    Pod,
+    /// Also the manifests of its apps' images.
+    Images,
+    /// Also the exit statuses of its apps.
+    Statuses,
+}
+
+/// What a pod's directory says.
+#[derive(Clone, Debug)]
+pub(crate) struct PodFacts {
+    pub(crate) id: Uuid,
+    pub(crate) phase: Phase,
+    pub(crate) state: State,
+    /// `None` where there is no readable pod manifest.
+    pub(crate) manifest: Option<ManifestFacts>,
+    /// Nanoseconds since the epoch.
+    pub(crate) created_at_ns: Option<i64>,
+    /// Nanoseconds since the epoch; `None` if the pod never started.
+    pub(crate) started_at_ns: Option<i64>,
+    /// The directory's change time in nanoseconds since the epoch, in the phases of garbage.
+    pub(crate) marked_at_ns: Option<i64>,
+    /// The process id of stage1.
+    pub(crate) pid: Option<i32>,
+    /// Only of a running pod.
+    pub(crate) cgroup: Option<String>,
+    /// Only of a pod in [`Phase::Run`].
+    pub(crate) networks: Vec<NetInfo>,
+    /// What could not be read.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// A pod manifest and what belongs to its apps.
+#[derive(Clone, Debug)]
+pub(crate) struct ManifestFacts {
+    /// The file, byte for byte.
+    pub(crate) bytes: Bytes,
+    pub(crate) manifest: PodManifest,
+    /// One for each of the manifest's apps, in its order.
+    pub(crate) apps: Vec<AppFacts>,
+}
+
+/// What a pod's directory says of an app, beside the pod manifest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AppFacts {
+    /// The manifest of the app's image, from [`Depth::Images`] on.
+    pub(crate) image: Option<ImageManifest>,
+    /// The app's exit status, at [`Depth::Statuses`].
+    pub(crate) status: Option<AppStatus>,
+}
+
+/// An app's status file is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AppStatus {
+    /// The exit code, where the file begins with one.
+    pub(crate) exit_code: Option<i32>,
+}
+
+/// Reads the pod `name` in `phase_dir`. `None` when no pod of that name lies there, or none
+/// any more: then it lies in a later phase, or is gone.
+pub(crate) fn read(
+    phase_dir: &Dir,
+    phase: Phase,
+    id: Uuid,
+    name: &str,
+    depth: Depth,
+) -> Result<Option<PodFacts>, Errno> {
+    let mut facts = PodFacts {
+        id,
+        phase,
+        state: State::of(phase, Lock::Unknown),
+        manifest: None,
+        created_at_ns: None,
+        started_at_ns: None,
+        marked_at_ns: None,
+        pid: None,
+        cgroup: None,
+        networks: Vec::new(),
+        faults: Vec::new(),
+    };
+    let (dir, stat) = match open(phase_dir, phase, name) {
+        Ok(Some((dir, stat, state))) => {
+            facts.state = state;
+            (dir, stat)
+        }
+        Ok(None) => return Ok(None),
+        // The server's own distress: no pod is known.
+        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(errno),
+        Err(errno) => {
+            // It is a pod, but it cannot be looked into.
+            let Ok(stat) = phase_dir.stat_child(name) else {
+                return Ok(None);
+            };
+            facts.marked_at_ns = marked_at_ns(phase, &stat);
+            facts.faults.push(Cause::Unreadable(errno).of("."));
+            return Ok(Some(facts));
+        }
+    };
+    facts.marked_at_ns = marked_at_ns(phase, &stat);
+    if phase != Phase::Embryo {
+        Reader::new(&dir, &mut facts).read(depth);
+    }
+    Ok(Some(facts))
+}
+
+/// Opens the pod's directory and tells its state. `None` when it does not lie there.
+fn open(phase_dir: &Dir, phase: Phase, name: &str) -> Result<Option<(Dir, Stat, State)>, Errno> {
+    let dir = match phase_dir.open_child(name) {
+        Ok(dir) => dir,
+        // Links are no pods.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    let stat = dir.stat()?;
+    if !State::hangs_on_lock(phase) {
+        return Ok(Some((dir, stat, State::of(phase, Lock::Unknown))));
+    }
+    let state = State::of(phase, lock::probe(&dir)?);
+    // A pod that was renamed before the probe may have let go of its lock since: phase and
+    // lock would make a state that it never had.
+    let still_there = phase_dir
+        .stat_child(name)
+        .is_ok_and(|now| same_file(&now, &stat));
+    Ok(still_there.then_some((dir, stat, state)))
+}
+
+fn same_file(a: &Stat, b: &Stat) -> bool {
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
+
+fn marked_at_ns(phase: Phase, stat: &Stat) -> Option<i64> {
+    matches!(phase, Phase::ExitedGarbage | Phase::Garbage)
+        .then(|| nanoseconds(stat.st_ctime, stat.st_ctime_nsec as i64))
+}
+
+fn modified_at_ns(stat: &Stat) -> i64 {
+    nanoseconds(stat.st_mtime, stat.st_mtime_nsec as i64)
+}
+
+/// Nanoseconds since the epoch; times beyond the years 1677 to 2262 read as the nearest one.
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds)
+}
+
+/// Reads the files of one pod into its facts.
+struct Reader<'a> {
+    dir: &'a Dir,
+    facts: &'a mut PodFacts,
+}
+
+impl<'a> Reader<'a> {
+    fn new(dir: &'a Dir, facts: &'a mut PodFacts) -> Self {
+        Self { dir, facts }
+    }
+
+    fn read(&mut self, depth: Depth) {
+        self.read_manifest();
+        self.facts.created_at_ns = self
+            .modified_at_ns(names::CREATED)
+            .or_else(|| self.modified_at_ns(names::MANIFEST));
+        if self.has_run() {
+            self.facts.started_at_ns = self
+                .modified_at_ns(names::PID)
+                .or_else(|| self.modified_at_ns(names::PPID));
+            let pid = self.number(names::PID);
+            let ppid = match pid {
+                Some(_) => None,
+                None => self.number(names::PPID),
+            };
+            self.facts.pid = pid.or(ppid);
+            if self.facts.phase == Phase::Run {
+                self.read_networks();
+            }
+            if self.facts.state == State::Running {
+                self.facts.cgroup = self.cgroup(pid, ppid);
+            }
+        }
+        if depth >= Depth::Images {
+            self.read_apps(depth);
+        }
+    }
+
+    /// Whether the pod lies where only pods lie that have been started.
+    fn has_run(&self) -> bool {
+        matches!(self.facts.phase, Phase::Run | Phase::ExitedGarbage)
+    }
+
+    /// Whether everything that prepares a pod is done, and nobody is taking it apart.
+    fn is_complete(&self) -> bool {
+        matches!(self.facts.phase, Phase::Prepared | Phase::Run)
+    }
+
+    fn read_manifest(&mut self) {
+        let Some(bytes) = self.content(names::MANIFEST, MANIFEST_LIMIT_BYTES, self.is_complete())
+        else {
+            return;
+        };
+        match PodManifest::parse(&bytes) {
+            Ok(manifest) => {
+                let apps = vec![AppFacts::default(); manifest.apps.len()];
+                self.facts.manifest = Some(ManifestFacts {
+                    bytes: bytes.into(),
+                    manifest,
+                    apps,
+                });
+            }
+            Err(error) => self.malformed(names::MANIFEST, error),
+        }
+    }
+
+    fn read_networks(&mut self) {
+        // Pods in the host's network have none.
+        let Some(bytes) = self.content(names::NET_INFO, NET_INFO_LIMIT_BYTES, false) else {
+            return;
+        };
+        match netinfo::parse(&bytes) {
+            Ok(networks) => self.facts.networks = networks,
+            Err(error) => self.malformed(names::NET_INFO, error),
+        }
+    }
+
+    fn cgroup(&mut self, pid: Option<i32>, ppid: Option<i32>) -> Option<String> {
+        if let Some(subcgroup) = self.text(names::SUBCGROUP) {
+            let path = subcgroup.strip_suffix('\n').unwrap_or(&subcgroup);
+            let slash = if path.starts_with('/') { "" } else { "/" };
+            return Some(format!("{slash}{path}"));
+        }
+        process::cgroup(pid.or_else(|| process::only_child(ppid?))?)
+    }
+
+    fn read_apps(&mut self, depth: Depth) {
+        let Some(mut manifest) = self.facts.manifest.take() else {
+            return;
+        };
+        let status_root = match self.has_run() && depth >= Depth::Statuses {
+            true => self.stage1_rootfs(),
+            false => None,
+        };
+        for (app, facts) in manifest.manifest.apps.iter().zip(&mut manifest.apps) {
+            facts.image = self.app_image(&app.name);
+            facts.status = status_root
+                .as_deref()
+                .and_then(|root| self.status(&names::app_status(root, &app.name)));
+        }
+        self.facts.manifest = Some(manifest);
+    }
+
+    fn app_image(&mut self, app: &str) -> Option<ImageManifest> {
+        let file = names::app_image_manifest(app);
+        let bytes = self.content(&file, MANIFEST_LIMIT_BYTES, self.is_complete())?;
+        match ImageManifest::parse(&bytes) {
+            Ok(manifest) => Some(manifest),
+            Err(error) => {
+                self.malformed(&file, error);
+                None
+            }
+        }
+    }
+
+    /// Where the root of stage1's file system lies beneath the pod's directory. `None` when
+    /// it cannot be known.
+    fn stage1_rootfs(&mut self) -> Option<String> {
+        match self.dir.stat_regular(names::OVERLAY_PREPARED) {
+            Ok(_) => {
+                let id = self.word(names::STAGE1_TREE_STORE_ID, self.is_complete())?;
+                Some(names::stage1_overlay_rootfs(id.trim_ascii_end()))
+            }
+            Err(cause) => {
+                self.note(names::OVERLAY_PREPARED, cause, false);
+                Some(names::STAGE1_ROOTFS.to_owned())
+            }
+        }
+    }
+
+    fn status(&mut self, file: &str) -> Option<AppStatus> {
+        // An app that has not exited has none.
+        let bytes = self.content(file, WORD_LIMIT_BYTES, false)?;
+        Some(AppStatus {
+            exit_code: leading_number(&bytes),
+        })
+    }
+
+    /// The modification time of a regular file.
+    fn modified_at_ns(&mut self, file: &str) -> Option<i64> {
+        match self.dir.stat_regular(file) {
+            Ok(stat) => Some(modified_at_ns(&stat)),
+            Err(cause) => {
+                self.note(file, cause, false);
+                None
+            }
+        }
+    }
+
+    /// The number that a file begins with.
+    fn number(&mut self, file: &str) -> Option<i32> {
+        let bytes = self.content(file, WORD_LIMIT_BYTES, false)?;
+        let number = leading_number(&bytes).filter(|&number| number > 0);
+        if number.is_none() {
+            self.malformed(file, "no process id");
+        }
+        number
+    }
+
+    /// The text of a file that need not be there.
+    fn text(&mut self, file: &str) -> Option<String> {
+        self.word(file, false)
+    }
+
+    fn word(&mut self, file: &str, expected: bool) -> Option<String> {
+        let bytes = self.content(file, WORD_LIMIT_BYTES, expected)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                self.malformed(file, error.utf8_error());
+                None
+            }
+        }
+    }
+
+    /// The content of a file. That it is missing is a fault where it is `expected`.
+    fn content(&mut self, file: &str, limit_bytes: u64, expected: bool) -> Option<Vec<u8>> {
+        match self.dir.read(file, limit_bytes) {
+            Ok(bytes) => Some(bytes),
+            Err(cause) => {
+                self.note(file, cause, expected);
+                None
+            }
+        }
+    }
+
+    fn malformed(&mut self, file: &str, error: impl ToString) {
+        self.note(file, Cause::Malformed(error.to_string()), true);
+    }
+
+    fn note(&mut self, file: &str, cause: Cause, expected: bool) {
+        if expected || cause != Cause::Missing {
+            let fault = cause.of(file);
+            if !self.facts.faults.contains(&fault) {
+                self.facts.faults.push(fault);
+            }
+        }
+    }
+}
+
+/// The decimal number that `bytes` begins with, after blanks and an optional sign, whatever
+/// follows it: what Go's `Sscanf("%d")` reads, which rkt reads its files with. `None` when
+/// there is none, or it does not fit.
+fn leading_number(bytes: &[u8]) -> Option<i32> {
+    let bytes = bytes.trim_ascii_start();
+    let signs = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    let digits = bytes[signs..].iter().take_while(|b| b.is_ascii_digit());
+    let end = signs + digits.count();
+    std::str::from_utf8(&bytes[..end]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_rkt_reads_them() {
+        for (text, number) in [
+            ("42", Some(42)),
+            ("42\n", Some(42)),
+            ("  42 43", Some(42)),
+            ("7x", Some(7)),
+            ("0x10", Some(0)),
+            ("-1\n", Some(-1)),
+            ("+5", Some(5)),
+            ("2147483647", Some(i32::MAX)),
+            ("-2147483648", Some(i32::MIN)),
+            ("2147483648", None),
+            ("", None),
+            ("-", None),
+            ("abc\n", None),
+            ("\u{663}", None),
+        ] {
+            assert_eq!(leading_number(text.as_bytes()), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_beyond_the_range_do_not_overflow() {
+        assert_eq!(nanoseconds(1, 5), 1_000_000_005);
+        assert_eq!(nanoseconds(-1, 5), -999_999_995);
+        assert_eq!(nanoseconds(i64::MAX, 5), i64::MAX);
+        assert_eq!(nanoseconds(i64::MIN, 0), i64::MIN);
+    }
+}
