@@ -1,0 +1,77 @@
+//! Which faults have been logged: each once per pod and cause, not once per call (P-15,
+//! S-12).
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+};
+
+use uuid::Uuid;
+
+use super::lock;
+use crate::host::{Fault, PodFacts, Scan, Skipped};
+
+/// The faults that are known and logged, and have not gone away since.
+#[derive(Debug, Default)]
+pub(super) struct Reported {
+    pods: Mutex<HashMap<Uuid, HashSet<Fault>>>,
+    skipped: Mutex<HashSet<Skipped>>,
+    images: Mutex<HashSet<Fault>>,
+}
+
+impl Reported {
+    /// Logs what is new in a whole scan, and forgets what is gone.
+    pub(super) fn all_pods(&self, scan: &Scan) {
+        let mut known = lock(&self.pods);
+        let mut current = HashMap::new();
+        for pod in scan.pods.iter().filter(|pod| !pod.faults.is_empty()) {
+            let faults = known.remove(&pod.id).unwrap_or_default();
+            current.insert(pod.id, log_new(pod, faults));
+        }
+        *known = current;
+        drop(known);
+
+        let mut known = lock(&self.skipped);
+        known.retain(|entry| scan.skipped.contains(entry));
+        for entry in &scan.skipped {
+            if known.insert(entry.clone()) {
+                let Skipped { phase, name } = entry;
+                tracing::warn!(%phase, name, "passing over an entry that is no pod");
+            }
+        }
+    }
+
+    /// Logs what is new in one pod.
+    pub(super) fn pod(&self, pod: &PodFacts) {
+        let mut known = lock(&self.pods);
+        let faults = known.remove(&pod.id).unwrap_or_default();
+        if !pod.faults.is_empty() {
+            known.insert(pod.id, log_new(pod, faults));
+        }
+    }
+
+    /// Logs what is new in all images, and forgets what is gone.
+    pub(super) fn all_images(&self, faults: Vec<Fault>) {
+        let mut known = lock(&self.images);
+        known.retain(|fault| faults.contains(fault));
+        for fault in faults {
+            if !known.contains(&fault) {
+                let Fault { file, cause } = &fault;
+                tracing::warn!(file, %cause, "leaving out an image");
+                known.insert(fault);
+            }
+        }
+    }
+}
+
+/// Logs those faults of `pod` that are not `known`. Faults stay known while the pod is: one
+/// that only a deeper look meets is not logged again after a shallow one.
+fn log_new(pod: &PodFacts, mut known: HashSet<Fault>) -> HashSet<Fault> {
+    for fault in &pod.faults {
+        if known.insert(fault.clone()) {
+            let Fault { file, cause } = fault;
+            tracing::warn!(pod = %pod.id, phase = %pod.phase, file, %cause, "part of a pod cannot be read");
+        }
+    }
+    known
+}

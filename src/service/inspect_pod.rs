@@ -1,0 +1,97 @@
+//! InspectPod (clauses P): one pod, named by its id or the beginning of it (P-17).
+
+use tonic::Status;
+use uuid::Uuid;
+
+use super::{Parts, view::PodCall};
+use crate::{api::InspectPodResponse, inventory::Unavailable};
+
+pub(super) async fn answer(service: &Parts, id: &str) -> Result<InspectPodResponse, Status> {
+    let call = PodCall::Inspect;
+    let view = &service.view;
+    let pod = match resolve(service, id).await? {
+        Some(uuid) => {
+            let facts = service.inventory.pod(uuid, view.depth(call)).await?;
+            facts.and_then(|facts| view.pod(&facts, call))
+        }
+        None => None,
+    };
+    match pod {
+        Some(pod) => Ok(InspectPodResponse { pod: Some(pod) }),
+        None => Err(Status::not_found(format!("no pod {id:?}"))),
+    }
+}
+
+/// The id of the pod that `id` names or is the beginning of. `None` when there is no such
+/// pod.
+async fn resolve(service: &Parts, id: &str) -> Result<Option<Uuid>, Status> {
+    let id = id.to_ascii_lowercase();
+    if !begins_uuid(&id) {
+        return Err(Status::invalid_argument(format!(
+            "{id:?} is not the beginning of a pod's UUID"
+        )));
+    }
+    if let Ok(uuid) = Uuid::try_parse(&id) {
+        return Ok(Some(uuid));
+    }
+    let named = with_beginning(service, &id).await?;
+    match named[..] {
+        [] => Ok(None),
+        [uuid] => Ok(Some(uuid)),
+        [..] => Err(Status::invalid_argument(format!(
+            "{} pods begin with {id:?}",
+            named.len()
+        ))),
+    }
+}
+
+async fn with_beginning(service: &Parts, beginning: &str) -> Result<Vec<Uuid>, Unavailable> {
+    let ids = service.inventory.pod_ids().await?.into_iter();
+    let ids = ids.filter(|(_, phase)| service.view.shows(*phase));
+    Ok(ids
+        .map(|(uuid, _)| uuid)
+        .filter(|uuid| uuid.hyphenated().to_string().starts_with(beginning))
+        .collect())
+}
+
+/// Whether `text` is a UUID in lower case with dashes, or begins one.
+fn begins_uuid(text: &str) -> bool {
+    const LENGTH: usize = uuid::fmt::Hyphenated::LENGTH;
+    const DASHES: [usize; 4] = [8, 13, 18, 23];
+
+    (1..=LENGTH).contains(&text.len())
+        && text.bytes().enumerate().all(|(at, byte)| {
+            if DASHES.contains(&at) {
+                byte == b'-'
+            } else {
+                matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beginnings_of_uuids_are_told_from_other_text() {
+        let uuid = "00000003-1111-4222-8333-44445555666f";
+        for length in 1..=uuid.len() {
+            assert!(begins_uuid(&uuid[..length]), "{length}");
+        }
+        for text in [
+            "",
+            "-",
+            "zzz",
+            "0000000311114222",
+            "00000003_1111",
+            "0000-",
+            "00000003-1111-4222-8333-44445555666f0",
+            "../run/00000003",
+            " 0",
+            "é",
+        ] {
+            assert!(!begins_uuid(text), "{text:?}");
+        }
+    }
+}
