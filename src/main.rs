@@ -1,2 +1,64 @@
-//! main
-fn main() {}
+//! `rkt-api-service`: flags to configuration to server.
+
+mod cli;
+
+use std::{
+    error::Error,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use cli::{Cli, LogFormat};
+use rkt_api::server::{Config, Server};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// What the historical server exits with when it cannot start (SV-2).
+const FAILED_START: u8 = 254;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.log_format);
+    match run(cli.into()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rkt-api-service: {error}");
+            ExitCode::from(FAILED_START)
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let server = Server::bind(config).await?;
+    for address in server.addresses() {
+        tracing::info!(address, "listening");
+    }
+    eprintln!("API service running");
+    server
+        .serve(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
+        .from_env_lossy();
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}

@@ -1,0 +1,180 @@
+//! The command line of `rkt-api-service`, and what it means for a server.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+use jiff::SignedDuration;
+use rkt_api::{
+    layout::DEFAULT_DATA_DIR,
+    server::{Config, Dialect, ListenAddress},
+};
+use semver::Version;
+
+/// Serves rkt's read-only gRPC API from its data directory.
+///
+/// Exits with 0 after SIGINT or SIGTERM, 2 when the command line is wrong, and 254 when the
+/// server cannot start. RUST_LOG sets what is logged (default: info).
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    /// rkt's data directory
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA_DIR)]
+    dir: PathBuf,
+
+    /// Address to listen on, HOST:PORT or unix:PATH; may be repeated [default: the sockets
+    /// that systemd hands over, else localhost:15441]
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<ListenAddress>,
+
+    /// How to answer where the API's document and rkt 1.30.0 differ
+    #[arg(long, value_enum, default_value_t)]
+    dialect: Dialect,
+
+    /// Version of rkt to report
+    #[arg(long, value_name = "SEMVER", default_value = "1.30.0")]
+    rkt_version: Version,
+
+    /// Version of the App Container specification to report
+    #[arg(long, value_name = "SEMVER", default_value = "0.8.11")]
+    appc_version: Version,
+
+    /// rkt's system configuration directory, to report
+    #[arg(long, value_name = "DIR", default_value = "/usr/lib/rkt")]
+    system_config: PathBuf,
+
+    /// rkt's local configuration directory, to report
+    #[arg(long, value_name = "DIR", default_value = "/etc/rkt")]
+    local_config: PathBuf,
+
+    /// rkt's user configuration directory, to report
+    #[arg(long, value_name = "DIR")]
+    user_config: Option<PathBuf>,
+
+    /// rkt's insecure options, to report, separated by commas; may be repeated
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    insecure_options: Vec<String>,
+
+    /// Report that rkt trusts keys fetched over HTTPS without asking
+    #[arg(long)]
+    trust_keys_from_https: bool,
+
+    /// How long calls about images wait while another process locks the image index
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    store_lock_timeout: Duration,
+
+    /// How to write logs, on standard error
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How to write logs.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl From<Cli> for Config {
+    fn from(cli: Cli) -> Self {
+        Self {
+            data_dir: cli.dir,
+            listen: cli.listen,
+            dialect: cli.dialect,
+            rkt_version: cli.rkt_version,
+            appc_version: cli.appc_version,
+            system_config_dir: cli.system_config,
+            local_config_dir: cli.local_config,
+            user_config_dir: cli.user_config.unwrap_or_default(),
+            insecure_options: cli.insecure_options,
+            trust_keys_from_https: cli.trust_keys_from_https,
+            store_lock_timeout: cli.store_lock_timeout,
+        }
+    }
+}
+
+/// A duration such as `2s`, `500ms` or `1m30s`, not negative.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|error: jiff::Error| error.to_string())?;
+    duration
+        .try_into()
+        .map_err(|_| "a duration is not negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn config(args: &[&str]) -> Config {
+        let program = ["rkt-api-service"];
+        Cli::try_parse_from(program.iter().chain(args))
+            .unwrap()
+            .into()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_the_servers() {
+        let ours = config(&[]);
+        let theirs = Config::new(DEFAULT_DATA_DIR);
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    }
+
+    #[test]
+    fn every_flag_arrives() {
+        let config = config(&[
+            "--dir=/data",
+            "--listen=unix:/a",
+            "--listen=[::1]:1",
+            "--dialect=rkt-1.30",
+            "--rkt-version=1.2.3-x",
+            "--appc-version=4.5.6",
+            "--system-config=/s",
+            "--local-config=/l",
+            "--user-config=/u",
+            "--insecure-options=image,tls",
+            "--insecure-options=paths",
+            "--trust-keys-from-https",
+            "--store-lock-timeout=1m500ms",
+        ]);
+        assert_eq!(config.data_dir, PathBuf::from("/data"));
+        let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, ["unix:/a", "[::1]:1"]);
+        assert_eq!(config.dialect, Dialect::Rkt130);
+        assert_eq!(config.rkt_version.to_string(), "1.2.3-x");
+        assert_eq!(config.appc_version.to_string(), "4.5.6");
+        assert_eq!(config.system_config_dir, PathBuf::from("/s"));
+        assert_eq!(config.local_config_dir, PathBuf::from("/l"));
+        assert_eq!(config.user_config_dir, PathBuf::from("/u"));
+        assert_eq!(config.insecure_options, ["image", "tls", "paths"]);
+        assert!(config.trust_keys_from_https);
+        assert_eq!(config.store_lock_timeout, Duration::from_millis(60_500));
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for arg in [
+            "--listen=nowhere",
+            "--rkt-version=1.30",
+            "--appc-version=v1.0.0",
+            "--dialect=other",
+            "--store-lock-timeout=-1s",
+            "--store-lock-timeout=soon",
+        ] {
+            assert!(
+                Cli::try_parse_from(["rkt-api-service", arg]).is_err(),
+                "{arg}"
+            );
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Serving: listeners, health, reflection, and an end in good order. What the calls answer
+//! is the service's.
+
+mod config;
+mod listen;
+
+use std::{future::Future, io, path::PathBuf, time::Duration};
+
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tonic::transport::{Server as Transport, server::Router};
+use tonic_health::server::HealthReporter;
+
+pub use crate::service::Dialect;
+use crate::{
+    api::{self, public_api_server::PublicApiServer},
+    inventory::Inventory,
+    layout,
+    service::Service,
+};
+pub use config::Config;
+use listen::{BindError, Listener};
+pub use listen::{ListenAddress, ParseListenAddressError};
+
+/// How long calls under way may take once the server has been told to end (SV-2).
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the server cannot start, in one plain sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory, or that of the pods, is missing or may not be read.
+    #[error("failed to read the data directory {}: {source}", path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An address cannot be listened on, or is not to be.
+    #[error(transparent)]
+    Listen(#[from] BindError),
+}
+
+/// The server, bound to its addresses: clients can connect, and are answered once it serves.
+pub struct Server {
+    listeners: Vec<Listener>,
+    router: Router,
+    health: HealthReporter,
+}
+
+/// Why building reflection does not fail.
+const DECODES: &str = "the build script encoded the descriptors";
+
+type Api = PublicApiServer<Service>;
+
+impl Server {
+    /// Binds the addresses of `config`, and makes sure that the data directory is there.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when the data directory cannot be read, or an address not be bound.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        check_data_dir(&config)?;
+        let listeners = listen::bind(&config.listen).await?;
+
+        let inventory = Inventory::new(config.data_dir.clone(), config.store_lock_timeout);
+        let service = Service::new(config.info(), config.dialect, inventory);
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_serving::<Api>().await;
+        let router = Transport::builder()
+            .add_service(PublicApiServer::new(service))
+            .add_service(health_service)
+            .add_service(reflection().build_v1().expect(DECODES))
+            .add_service(reflection().build_v1alpha().expect(DECODES));
+        Ok(Self {
+            listeners,
+            router,
+            health,
+        })
+    }
+
+    /// The addresses that the server is bound to, such as `127.0.0.1:15441` or
+    /// `unix:/run/rkt/api.sock`.
+    pub fn addresses(&self) -> Vec<String> {
+        self.listeners.iter().map(ToString::to_string).collect()
+    }
+
+    /// Serves until `shutdown` is over; then takes no new calls, and lets those under way
+    /// finish for up to 5 seconds.
+    ///
+    /// # Errors
+    ///
+    /// When a listener fails for good.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let (stop, stopped) = watch::channel(());
+        let mut listeners = JoinSet::new();
+        for listener in self.listeners {
+            let mut stopped = stopped.clone();
+            let stopped = async move {
+                // Nothing is ever sent: the channel closes.
+                let _ = stopped.changed().await;
+            };
+            listeners.spawn(listener.serve(self.router.clone(), stopped));
+        }
+
+        tokio::select! {
+            () = shutdown => {}
+            Some(ended) = listeners.join_next() => ended??,
+        }
+        self.health.set_not_serving::<Api>().await;
+        drop(stop);
+        let drained = timeout(DRAIN_TIMEOUT, async {
+            while let Some(ended) = listeners.join_next().await {
+                ended??;
+            }
+            Ok(())
+        });
+        drained.await.unwrap_or_else(|_| {
+            tracing::warn!("ending although some clients are still connected");
+            Ok(())
+        })
+    }
+}
+
+/// Why the server stopped serving before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A listener failed.
+    #[error("failed to serve: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// A listener's task ended by itself, which is a bug.
+    #[error("failed to serve: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// What gRPC reflection describes: the API and the health service.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(api::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+fn check_data_dir(config: &Config) -> Result<(), StartError> {
+    let readable = |path: PathBuf| match std::fs::read_dir(&path) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(StartError::DataDir { path, source }),
+    };
+    readable(config.data_dir.clone())?;
+    match readable(config.data_dir.join(layout::PODS)) {
+        // A host where rkt never ran has no pods.
+        Err(StartError::DataDir { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(())
+        }
+        result => result,
+    }
+}
