@@ -1,0 +1,6 @@
+//! End-to-end tests: the real server on real directories, through real sockets.
+
+mod golden;
+mod json;
+mod recorded;
+mod support;

@@ -1,0 +1,171 @@
+//! What the tests share: the real server as a process, and clients of it.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rkt_api::api::public_api_client::PublicApiClient;
+use tonic::transport::{Channel, Endpoint};
+
+/// How long a test waits for what must happen. Only a failing test waits as long.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+pub type Client = PublicApiClient<Channel>;
+
+/// A client of the server at `address`, an HTTP URL or `unix:PATH`.
+pub async fn connect(address: &str) -> Client {
+    let endpoint = Endpoint::from_shared(address.to_owned()).unwrap();
+    let channel = endpoint.connect().await.unwrap();
+    PublicApiClient::new(channel).max_decoding_message_size(usize::MAX)
+}
+
+/// The server under test, a process of its own. Killed when dropped.
+pub struct Server {
+    child: Child,
+    log: Arc<Log>,
+}
+
+/// What the server has written on standard error.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Lines>,
+    grown: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    text: Vec<String>,
+    ended: bool,
+}
+
+/// The command that runs the server on `dir`.
+pub fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rkt-api-service"));
+    command
+        .arg("--dir")
+        .arg(dir)
+        .args(["--log-format", "json"])
+        .args(args)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null());
+    command
+}
+
+impl Server {
+    /// Starts the server on `dir` at a free TCP port, and waits until it answers.
+    pub fn start(dir: &Path, args: &[&str]) -> Self {
+        let mut command = command(dir, args);
+        command.args(["--listen", "127.0.0.1:0"]);
+        Self::spawn(command)
+    }
+
+    /// Runs `command`, and waits until it says that it answers.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Log::default());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn({
+            let log = Arc::clone(&log);
+            move || {
+                for line in stderr.lines().map_while(Result::ok) {
+                    log.lines.lock().unwrap().text.push(line);
+                    log.grown.notify_all();
+                }
+                log.lines.lock().unwrap().ended = true;
+                log.grown.notify_all();
+            }
+        });
+        let server = Self { child, log };
+        server.wait_for_log("API service running");
+        server
+    }
+
+    /// The addresses that the server says it listens on.
+    pub fn addresses(&self) -> Vec<String> {
+        let lines = self.log.lines.lock().unwrap();
+        let addresses = lines.text.iter().filter_map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).ok()?;
+            let fields = &line["fields"];
+            (fields["message"] == "listening")
+                .then(|| fields["address"].as_str().unwrap().to_owned())
+        });
+        addresses.collect()
+    }
+
+    /// The URL of the first address, which is a TCP one.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addresses()[0])
+    }
+
+    pub async fn client(&self) -> Client {
+        connect(&self.url()).await
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that the server has written so far.
+    pub fn log(&self) -> String {
+        self.log.lines.lock().unwrap().text.join("\n")
+    }
+
+    /// Waits until the server has written a line with `text` in it.
+    pub fn wait_for_log(&self, text: &str) {
+        let found = |lines: &Lines| lines.text.iter().any(|line| line.contains(text));
+        let lines = self.log.lines.lock().unwrap();
+        let (lines, _) = self
+            .log
+            .grown
+            .wait_timeout_while(lines, DEADLINE, |lines| !found(lines) && !lines.ended)
+            .unwrap();
+        assert!(
+            found(&lines),
+            "the server did not write {text:?}:\n{}",
+            lines.text.join("\n")
+        );
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until the server has ended.
+    pub fn wait(mut self) -> ExitStatus {
+        wait_for(&mut self.child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until `child` has ended.
+pub fn wait_for(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    eventually("the process ends", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+/// Waits until `holds`.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < DEADLINE, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
