@@ -13,10 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let descriptors = protox::compile([PROTO], [INCLUDE])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(
-        out.join("descriptors.binpb"),
-        descriptors.encode_to_vec(),
-    )?;
+    fs::write(out.join("descriptors.binpb"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         // Manifests are the only `bytes` fields: shared buffers spare a copy per answer.
         .bytes(".v1alpha")

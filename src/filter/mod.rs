@@ -23,3 +23,6 @@ fn has_all(pairs: &[KeyValue], wanted: &[KeyValue]) -> bool {
 fn any_of<F>(filters: &[F], matches: impl Fn(&F) -> bool) -> bool {
     filters.is_empty() || filters.iter().any(matches)
 }
+
+#[cfg(test)]
+mod tests;
