@@ -1,1 +1,21 @@
-//! Simulated rkt hosts.
+//! Simulated rkt hosts: a description in code becomes a data directory on disk, the way rkt
+//! 1.30.0 leaves one.
+//!
+//! [`spec`] is the description, [`host`] what it becomes, [`example`] a host to try things
+//! on. Only what rkt itself would leave is written, with rkt's modes and the times that the
+//! description asks for; the same description makes the same bytes, modes and modification
+//! times every time. Damaged or odd directories are for the caller to make, out of the sound
+//! ones written here.
+//!
+//! Of the server's crate this library uses the file formats and the names of paths, never the
+//! code that reads them: what it writes is to be judged by that code.
+
+pub mod host;
+pub mod spec;
+
+mod aci;
+mod go_json;
+mod manifest;
+mod names;
+mod pod;
+mod tree;

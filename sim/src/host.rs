@@ -1,0 +1,124 @@
+//! A host on disk: a data directory that is set up, filled and locked.
+//!
+//! What a pod's directory holds is decided in `pod`; this module is about the directory as a
+//! whole, and about the locks, which are no files but states.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rkt_api::layout::{self, Phase};
+
+use crate::names;
+use crate::pod;
+use crate::spec::{Pod, SET_UP_AT_S};
+use crate::tree::{Tree, at, time_s};
+
+/// How long [`Host::hold`] lets others hold the lock. Servers probe locks and let them go at
+/// once; whoever holds one for longer than this is in the way for good.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often [`Host::hold`] looks whether the lock is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// A data directory on disk.
+#[derive(Debug)]
+pub struct Host {
+    dir: PathBuf,
+}
+
+impl Host {
+    /// Sets up an empty data directory: `pods/` and its phases, `cas/` with an index of no
+    /// images, and `locks/`. `dir` itself is made when it is not there; its parent must be.
+    ///
+    /// The modes are rkt's without its set-up script, which would give the directories to a
+    /// group `rkt`. One is not: rkt makes `locks/` 0640, which nobody but root can use or
+    /// remove; here it is 0750, as the script would leave it.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AlreadyExists`] when `dir` is a data directory already; any other that
+    /// the system reports.
+    pub fn create(dir: impl Into<PathBuf>) -> io::Result<Self> {
+        let dir = dir.into();
+        let set_up = time_s(SET_UP_AT_S)?;
+        let mut tree = Tree::default();
+        tree.shared_dir("", 0o750, set_up);
+        tree.dir(layout::PODS, 0o750, set_up);
+        for phase in Phase::ALL {
+            tree.dir(format!("{}/{phase}", layout::PODS), 0o750, set_up);
+        }
+        for (path, mode) in names::store::SKELETON {
+            tree.dir(path, mode, set_up);
+        }
+        // rkt's set-up script makes the index as an empty file; the first transaction fills it.
+        let index = format!("{}/{}", layout::store::DB_DIR, layout::store::DB);
+        tree.file(index, 0o660, set_up, "");
+        tree.dir(names::LOCKS, 0o750, set_up);
+        tree.file(names::PREPARE_LOCK, 0o640, set_up, "");
+        tree.write_below(&dir)?;
+        Ok(Self { dir })
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the pod's directory is, or would be.
+    pub fn pod_dir(&self, pod: &Pod) -> PathBuf {
+        self.dir.join(pod::dir(pod))
+    }
+
+    /// Writes the pod's directory as rkt leaves it in the pod's phase. The lock that the
+    /// description may ask for is not taken: that is [`Host::hold`]'s.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AlreadyExists`] when the pod is in that phase already,
+    /// [`io::ErrorKind::InvalidInput`] when an app's name cannot be the name of a file, any
+    /// other that the system reports.
+    pub fn write_pod(&self, pod: &Pod) -> io::Result<()> {
+        pod::tree(pod)?.write_below(&self.dir)
+    }
+
+    /// Takes the exclusive lock on the pod's directory, the way rkt and the pod's processes
+    /// hold it, for as long as the returned guard lives.
+    ///
+    /// # Errors
+    ///
+    /// When the pod is not there; [`io::ErrorKind::WouldBlock`] when the lock is held by
+    /// others and stays so for ten seconds.
+    pub fn hold(&self, pod: &Pod) -> io::Result<Hold> {
+        let path = self.pod_dir(pod);
+        let dir = File::open(&path).map_err(at(&path))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match dir.try_lock() {
+                Ok(()) => return Ok(Hold { dir }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    thread::sleep(LOOK_AGAIN);
+                }
+                Err(error) => return Err(at(&path)(error.into())),
+            }
+        }
+    }
+}
+
+/// The exclusive lock on a pod's directory. Dropping it lets the lock go.
+#[derive(Debug)]
+#[must_use = "the lock is let go when this is dropped"]
+pub struct Hold {
+    dir: File,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Closing would do, were it not for children that are being started elsewhere in this
+        // process: until they execute, they have the descriptor too.
+        // Where it fails nothing is left to try: the descriptor is closed next.
+        let _ = self.dir.unlock();
+    }
+}

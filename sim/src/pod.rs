@@ -1,0 +1,247 @@
+//! What lies in a pod's directory, for the pod's description: which files, in which phase,
+//! with which modes and times.
+//!
+//! As rkt 1.30.0 was seen to leave them; where only another flavour of stage1 could be
+//! watched, as its published documentation has it. Writing them is `tree`'s business.
+
+use std::io;
+use std::time::SystemTime;
+
+use rkt_api::layout::{self, Phase};
+
+use crate::aci;
+use crate::manifest;
+use crate::names;
+use crate::spec::{App, Image, Pod, Process};
+use crate::tree::{Tree, check_file_name, time_ns};
+
+/// The mode of the directories that rkt makes for itself.
+const DIR: u32 = 0o750;
+/// The mode of directories that come out of images or are made by stage1.
+const STAGE1_DIR: u32 = 0o755;
+/// The mode of the files that rkt writes when it prepares a pod.
+const PREPARED: u32 = 0o640;
+/// The mode of the files that are written when a pod runs.
+const RUN: u32 = 0o644;
+/// The mode of lock files.
+const LOCK: u32 = 0o600;
+
+/// The path of a pod's directory below the data directory.
+pub(crate) fn dir(pod: &Pod) -> String {
+    format!("{}/{}/{}", layout::PODS, pod.phase, pod.id.hyphenated())
+}
+
+/// The pod's directory and everything in it, relative to the data directory.
+///
+/// # Errors
+///
+/// When an app's name is no file name, or an image cannot be made.
+pub(crate) fn tree(pod: &Pod) -> io::Result<Tree> {
+    for app in &pod.apps {
+        check_file_name(&app.name)?;
+    }
+    let dir = Dir::of(pod)?;
+    let mut tree = Tree::default();
+    tree.shared_dir(format!("{}/{}", layout::PODS, pod.phase), DIR, dir.changed);
+    tree.dir(dir.path.clone(), DIR, dir.changed);
+    if pod.phase == Phase::Embryo && !dir.prepared {
+        return Ok(tree);
+    }
+    dir.prepare(&mut tree)?;
+    if dir.has_run {
+        dir.run(&mut tree)?;
+    }
+    Ok(tree)
+}
+
+/// A pod's directory, and what is to be known before anything in it can be described.
+struct Dir<'a> {
+    pod: &'a Pod,
+    path: String,
+    /// Whether it was prepared to the end.
+    prepared: bool,
+    has_run: bool,
+    created: SystemTime,
+    /// When the last file was put into it.
+    changed: SystemTime,
+    stage1_manifest: Vec<u8>,
+    stage1_tree: String,
+}
+
+impl<'a> Dir<'a> {
+    fn of(pod: &'a Pod) -> io::Result<Self> {
+        let stage1 = Image::stage1();
+        let created = time_ns(pod.created_at_ns);
+        let has_run = matches!(pod.phase, Phase::Run | Phase::ExitedGarbage);
+        let usual = !matches!(pod.phase, Phase::Embryo | Phase::Prepare);
+        Ok(Self {
+            pod,
+            path: dir(pod),
+            prepared: pod.manifest.unwrap_or(usual),
+            has_run,
+            created,
+            changed: match pod.started {
+                Some(started) if has_run => time_ns(started.at_ns),
+                _ => created,
+            },
+            stage1_manifest: manifest::image(&stage1)?,
+            stage1_tree: stage1.tree_store_id()?,
+        })
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}/{path}", self.path)
+    }
+
+    /// What `rkt prepare` leaves, and the first half of `rkt run`.
+    fn prepare(&self, tree: &mut Tree) -> io::Result<()> {
+        self.stage1(tree);
+        tree.dir(self.at(names::pod::APPS_INFO), DIR, self.created);
+        if !self.prepared {
+            // Rendering an image takes longest, so that is where preparing mostly stops: the
+            // app's directory is there and still empty.
+            if let Some(app) = self.pod.apps.first() {
+                tree.dir(self.app_info(app), DIR, self.created);
+            }
+            return Ok(());
+        }
+        for app in &self.pod.apps {
+            self.app(tree, app)?;
+        }
+        let mut file = |name, mode, content| {
+            tree.file(self.at(name), mode, self.created, content);
+        };
+        file(names::pod::LOCK, LOCK, vec![]);
+        file(layout::pod::MANIFEST, PREPARED, manifest::pod(self.pod)?);
+        file(layout::pod::CREATED, PREPARED, vec![]);
+        if self.pod.overlay {
+            file(layout::pod::OVERLAY_PREPARED, RUN, vec![]);
+        }
+        Ok(())
+    }
+
+    /// The stage1 image: rendered into the pod, unless overlayfs is to lay it there.
+    fn stage1(&self, tree: &mut Tree) {
+        let created = self.created;
+        tree.dir(self.at(names::pod::STAGE1), DIR, created);
+        tree.file(
+            self.at(names::pod::STAGE1_MANIFEST),
+            PREPARED,
+            created,
+            self.stage1_manifest.clone(),
+        );
+        tree.file(
+            self.at(layout::pod::STAGE1_TREE_STORE_ID),
+            PREPARED,
+            created,
+            self.stage1_tree.clone(),
+        );
+        if !self.pod.overlay {
+            let rootfs = layout::pod::STAGE1_ROOTFS;
+            for dir in ["", "/opt", "/opt/stage2"] {
+                tree.dir(self.at(&format!("{rootfs}{dir}")), STAGE1_DIR, created);
+            }
+            self.status_dir(tree, rootfs);
+        }
+    }
+
+    fn app_info(&self, app: &App) -> String {
+        self.at(&format!("{}/{}", names::pod::APPS_INFO, app.name))
+    }
+
+    /// What is kept of an app: its image's manifest and either the name of its rendered image
+    /// or that image itself.
+    fn app(&self, tree: &mut Tree, app: &App) -> io::Result<()> {
+        let created = self.created;
+        let image_manifest = self.at(&layout::pod::app_image_manifest(&app.name));
+        tree.dir(self.app_info(app), DIR, created);
+        tree.file(
+            image_manifest,
+            PREPARED,
+            created,
+            manifest::image(&app.image)?,
+        );
+        if self.pod.overlay {
+            let path = self.at(&names::pod::app_tree_store_id(&app.name));
+            tree.file(path, PREPARED, created, app.image.tree_store_id()?);
+            return Ok(());
+        }
+        let dir = self.at(&names::pod::app_dir(layout::pod::STAGE1_ROOTFS, &app.name));
+        tree.dir(dir.clone(), aci::DIR_MODE, created);
+        for aci::Entry { path, content } in aci::entries(&app.image)? {
+            let path = format!("{dir}/{path}");
+            match content {
+                None => tree.dir(path, aci::DIR_MODE, created),
+                Some(content) => tree.file(path, aci::FILE_MODE, created, content),
+            }
+        }
+        Ok(())
+    }
+
+    /// What stage1 adds when the pod runs.
+    fn run(&self, tree: &mut Tree) -> io::Result<()> {
+        let pod = self.pod;
+        let rootfs = if pod.overlay {
+            self.overlay(tree)?;
+            layout::pod::stage1_overlay_rootfs(&self.stage1_tree)
+        } else {
+            layout::pod::STAGE1_ROOTFS.to_owned()
+        };
+        for app in &pod.apps {
+            if let Some(exit_code) = app.exit_code {
+                let path = self.at(&layout::pod::app_status(&rootfs, &app.name));
+                tree.file(path, RUN, self.changed, format!("{exit_code}\n"));
+            }
+        }
+        let mut file = |name, content| tree.file(self.at(name), RUN, self.changed, content);
+        if let Some(networks) = &pod.networks {
+            file(layout::pod::NET_INFO, manifest::net_info(networks)?);
+        }
+        if let Some(subcgroup) = &pod.subcgroup {
+            file(layout::pod::SUBCGROUP, subcgroup.clone().into_bytes());
+        }
+        if let Some(started) = pod.started {
+            let (name, pid) = match started.process {
+                Process::Pid(pid) => (layout::pod::PID, pid),
+                Process::Ppid(pid) => (layout::pod::PPID, pid),
+            };
+            file(name, format!("{pid}\n").into_bytes());
+        }
+        Ok(())
+    }
+
+    /// The overlay layers, of stage1 and of every app, and the place where they are mounted.
+    fn overlay(&self, tree: &mut Tree) -> io::Result<()> {
+        let changed = self.changed;
+        tree.dir(self.at(layout::pod::STAGE1_ROOTFS), STAGE1_DIR, changed);
+        tree.dir(self.at(names::pod::OVERLAY), DIR, changed);
+        let mut layers = vec![self.stage1_tree.clone()];
+        for app in &self.pod.apps {
+            let layer = app.image.tree_store_id()?;
+            // Apps of one image share its layers.
+            if !layers.contains(&layer) {
+                layers.push(layer);
+            }
+        }
+        for layer in layers {
+            let layer = self.at(&format!("{}/{layer}", names::pod::OVERLAY));
+            tree.dir(layer.clone(), DIR, changed);
+            tree.dir(format!("{layer}/upper"), STAGE1_DIR, changed);
+            tree.dir(format!("{layer}/work"), DIR, changed);
+        }
+        self.status_dir(tree, &layout::pod::stage1_overlay_rootfs(&self.stage1_tree));
+        Ok(())
+    }
+
+    /// The directory of the apps' status files.
+    fn status_dir(&self, tree: &mut Tree, rootfs: &str) {
+        let exited = self.has_run && self.pod.apps.iter().any(|app| app.exit_code.is_some());
+        tree.dir(self.at(&format!("{rootfs}/rkt")), STAGE1_DIR, self.created);
+        let modified = if exited { self.changed } else { self.created };
+        tree.dir(
+            self.at(&format!("{rootfs}/rkt/status")),
+            STAGE1_DIR,
+            modified,
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! The description of a host: plain values that say what is on it, in the field's own words.
+//!
+//! Nothing here touches a disk or knows a file name. Times are counted from the Unix epoch, in
+//! the unit that ends the field's name.
+
+use std::net::IpAddr;
+
+pub use rkt_api::layout::Phase;
+use uuid::Uuid;
+
+/// When simulated hosts were set up, and the time of everything that has none of its own:
+/// 2018-04-16, the day of rkt 1.30.0.
+pub const SET_UP_AT_S: i64 = 1_523_836_800;
+
+/// A host: its pods and the images in its store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostSpec {
+    /// The pods, in any order.
+    pub pods: Vec<Pod>,
+    /// The images in the store, in the order in which they were imported. The store need not
+    /// hold the images of the pods' apps: rkt removes images that a pod was made from.
+    pub images: Vec<Image>,
+}
+
+/// A pod, together with how far it has come.
+///
+/// The phase decides what is on disk: what a pod gets only later is left out. So one
+/// description serves for every phase of a pod's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// The pod's UUID.
+    pub id: Uuid,
+    /// The directory that the pod lies in.
+    pub phase: Phase,
+    /// Whether some process holds the exclusive lock on the pod's directory. With the phase it
+    /// makes the pod's state.
+    pub locked: bool,
+    /// Whether the pod was prepared to the end, so that its manifest is there. `None`: as
+    /// usual in the phase, that is no in `embryo` and `prepare`, yes in the others.
+    pub manifest: Option<bool>,
+    /// The apps, in the manifest's order. Their names differ.
+    pub apps: Vec<App>,
+    /// The annotations of the pod manifest, in order, names and values.
+    pub annotations: Vec<(String, String)>,
+    /// Whether the pod was prepared for overlayfs.
+    pub overlay: bool,
+    /// When the pod was prepared.
+    pub created_at_ns: i64,
+    /// When and as what the pod started. Counts from `run` on.
+    pub started: Option<Started>,
+    /// The pod's cgroup as stage1 notes it, without leading slash. Counts from `run` on.
+    pub subcgroup: Option<String>,
+    /// The pod's networks, in order; `None` with host networking. Counts from `run` on.
+    pub networks: Option<Vec<Network>>,
+}
+
+impl Pod {
+    /// A pod without apps in the phase, unlocked, not started, with the annotation that rkt
+    /// puts into every manifest it makes itself.
+    pub fn new(id: Uuid, phase: Phase) -> Self {
+        Self {
+            id,
+            phase,
+            locked: false,
+            manifest: None,
+            apps: Vec::new(),
+            annotations: vec![(
+                "coreos.com/rkt/stage1/mutable".to_owned(),
+                "false".to_owned(),
+            )],
+            overlay: false,
+            created_at_ns: SET_UP_AT_S * 1_000_000_000,
+            started: None,
+            subcgroup: None,
+            networks: None,
+        }
+    }
+}
+
+/// An app of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// The app's name: an appc AC name, and a file name in many places.
+    pub name: String,
+    /// The image that the app was made from.
+    pub image: Image,
+    /// The image's id as the pod manifest has it, where that is not the blob key: users
+    /// shorten it when they write the manifest themselves.
+    pub image_id: Option<String>,
+    /// The annotations of the app, in order, names and values.
+    pub annotations: Vec<(String, String)>,
+    /// The status that the app has exited with; `None` while it has not. Counts from `run` on.
+    pub exit_code: Option<i32>,
+}
+
+impl App {
+    /// An app that has not exited, without annotations.
+    pub fn new(name: impl Into<String>, image: Image) -> Self {
+        Self {
+            name: name.into(),
+            image,
+            image_id: None,
+            annotations: Vec::new(),
+            exit_code: None,
+        }
+    }
+}
+
+/// The start of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The process that stage1 noted.
+    pub process: Process,
+    /// When the pod started.
+    pub at_ns: i64,
+}
+
+/// The process that stage1 notes when a pod starts. Which one depends on stage1's flavour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// The container's first process.
+    Pid(i32),
+    /// The parent of the container's first process.
+    Ppid(i32),
+}
+
+/// A network that a pod is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The network's name, such as `default`.
+    pub name: String,
+    /// The pod's address in it; `None` where none was assigned.
+    pub ip: Option<IpAddr>,
+}
+
+impl Network {
+    /// A network with an address.
+    pub fn new(name: impl Into<String>, ip: impl Into<IpAddr>) -> Self {
+        Self {
+            name: name.into(),
+            ip: Some(ip.into()),
+        }
+    }
+}
+
+/// An image. Its id, the blob key, follows from these values: see [`Image::blob_key`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The image's name without version, such as `coreos.com/etcd`.
+    pub name: String,
+    /// The labels of the image manifest, in order, names and values; the version is one.
+    pub labels: Vec<(String, String)>,
+    /// The annotations of the image manifest, in order, names and values.
+    pub annotations: Vec<(String, String)>,
+    /// The command of the image's app; empty for an image without app.
+    pub exec: Vec<String>,
+    /// When the image was imported.
+    pub imported_at_s: i64,
+    /// Whether it was imported without asking for a version.
+    pub latest: bool,
+    /// The size that the index has; `None` for the actual size of the blob.
+    pub size_bytes: Option<i64>,
+    /// The size of the rendered image in the tree store that the index has; 0 while it is not
+    /// rendered.
+    pub tree_store_size_bytes: i64,
+}
+
+impl Image {
+    /// An image for `linux` on `amd64` with one command.
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        let name = name.into();
+        let base_name = name.rsplit('/').next().unwrap_or_default();
+        let exec = vec![format!("/usr/bin/{base_name}")];
+        let labels = [
+            ("version", version.into()),
+            ("os", "linux".to_owned()),
+            ("arch", "amd64".to_owned()),
+        ];
+        Self {
+            name,
+            labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+            annotations: Vec::new(),
+            exec,
+            imported_at_s: SET_UP_AT_S,
+            latest: false,
+            size_bytes: None,
+            tree_store_size_bytes: 0,
+        }
+    }
+
+    /// The stage1 image that simulated pods are prepared with: the flavour with systemd.
+    pub fn stage1() -> Self {
+        let annotations = [
+            ("run", "/init"),
+            ("enter", "/enter"),
+            ("gc", "/gc"),
+            ("stop", "/stop"),
+            ("interface-version", "5"),
+        ];
+        let name = |name| format!("coreos.com/rkt/stage1/{name}");
+        Self {
+            annotations: annotations.map(|(n, v)| (name(n), v.to_owned())).into(),
+            exec: Vec::new(),
+            ..Self::new("coreos.com/rkt/stage1-coreos", "1.30.0")
+        }
+    }
+}
