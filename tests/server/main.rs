@@ -2,5 +2,6 @@
 
 mod golden;
 mod json;
+mod lifecycle;
 mod recorded;
 mod support;

@@ -106,10 +106,6 @@ impl Server {
         connect(&self.url()).await
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// All that the server has written so far.
     pub fn log(&self) -> String {
         self.log.lines.lock().unwrap().text.join("\n")
@@ -137,9 +133,12 @@ impl Server {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Waits until the server has ended.
-    pub fn wait(mut self) -> ExitStatus {
-        wait_for(&mut self.child)
+    /// Waits until the server has ended. Clients go on meanwhile: one that did not would hold
+    /// it up.
+    pub async fn wait(mut self) -> ExitStatus {
+        tokio::task::spawn_blocking(move || wait_for(&mut self.child))
+            .await
+            .unwrap()
     }
 }
 

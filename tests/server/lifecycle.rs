@@ -1,0 +1,311 @@
+//! Starting, listening and ending (clauses SV), health and reflection.
+
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    net::TcpListener,
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixListener, process::CommandExt as _},
+    },
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use rkt_api::api::{GetInfoRequest, ListImagesRequest, ListPodsRequest};
+use rkt_sim::host::Host;
+use rustix::{
+    fs::inotify,
+    process::{Signal, geteuid},
+};
+use tempfile::TempDir;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use crate::support::{Server, command, connect, eventually, wait_for};
+
+const SERVICE: &str = "v1alpha.PublicAPI";
+
+/// A host where rkt has been set up and never run.
+fn empty_host() -> (TempDir, Host) {
+    let temp = tempfile::tempdir().unwrap();
+    let host = Host::create(temp.path().join("rkt")).unwrap();
+    (temp, host)
+}
+
+async fn answers(address: &str) {
+    let mut client = connect(address).await;
+    let info = client.get_info(GetInfoRequest {}).await.unwrap();
+    assert!(info.into_inner().info.is_some(), "{address}");
+}
+
+/// Runs the server where it cannot start, and gives what it says.
+fn failed_start(mut command: Command) -> String {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let status = wait_for(&mut child);
+    let mut said = String::new();
+    child.stderr.unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(254), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+#[tokio::test]
+async fn localhost_is_both_loopback_addresses_on_one_port() {
+    let (_temp, host) = empty_host();
+    let mut command = command(host.dir(), &[]);
+    command.arg("--listen=localhost:0");
+    let server = Server::spawn(command);
+    let addresses = server.addresses();
+    let port = addresses[0].strip_prefix("127.0.0.1:").unwrap();
+    assert_eq!(addresses[1], format!("[::1]:{port}"));
+    for address in &addresses {
+        answers(&format!("http://{address}")).await;
+    }
+}
+
+#[tokio::test]
+async fn unix_sockets_and_several_addresses() {
+    let (temp, host) = empty_host();
+    let path = temp.path().join("api.sock");
+    let unix = format!("unix:{}", path.display());
+    let server = Server::start(host.dir(), &["--listen", &unix]);
+    let addresses = server.addresses();
+    assert_eq!(addresses.len(), 2);
+    assert_eq!(addresses[0], unix);
+    answers(&unix).await;
+    answers(&format!("http://{}", addresses[1])).await;
+
+    server.signal(Signal::TERM);
+    assert!(server.wait().await.success());
+    assert!(!path.exists());
+}
+
+/// The server with `socket` as the one that systemd hands over.
+fn handed_over(dir: &Path, socket: impl Into<OwnedFd>, args: &[&str]) -> Command {
+    let server = command(dir, args);
+    let mut shell = Command::new("sh");
+    // The first descriptor to hand over is 3, and LISTEN_PID is the server's own.
+    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#;
+    shell
+        .args(["-c", script])
+        .arg(server.get_program())
+        .args(server.get_args())
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::from(socket.into()));
+    shell
+}
+
+#[tokio::test]
+async fn sockets_that_are_handed_over() {
+    let (temp, host) = empty_host();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap().to_string();
+    let server = Server::spawn(handed_over(host.dir(), tcp, &[]));
+    assert_eq!(server.addresses(), [address.as_str()]);
+    answers(&format!("http://{address}")).await;
+
+    let path = temp.path().join("api.sock");
+    let unix = UnixListener::bind(&path).unwrap();
+    let server = Server::spawn(handed_over(host.dir(), unix, &[]));
+    let address = format!("unix:{}", path.display());
+    assert_eq!(server.addresses(), [address.as_str()]);
+    answers(&address).await;
+    server.signal(Signal::TERM);
+    assert!(server.wait().await.success());
+    assert!(
+        path.exists(),
+        "the socket belongs to whoever handed it over"
+    );
+}
+
+#[test]
+fn an_address_beside_sockets_that_are_handed_over_is_an_error() {
+    let (_temp, host) = empty_host();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let said = failed_start(handed_over(host.dir(), tcp, &["--listen=127.0.0.1:0"]));
+    assert!(
+        said.contains("--listen") && said.contains("LISTEN_FDS"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_address_in_use_is_an_error() {
+    let (temp, host) = empty_host();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let path = temp.path().join("api.sock");
+    let _unix = UnixListener::bind(&path).unwrap();
+    for address in [
+        tcp.local_addr().unwrap().to_string(),
+        format!("unix:{}", path.display()),
+    ] {
+        let said = failed_start(command(host.dir(), &["--listen", &address]));
+        assert!(said.contains(&address) && said.contains("in use"), "{said}");
+    }
+    assert!(path.exists());
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_read_is_an_error() {
+    let (temp, host) = empty_host();
+    let start = |dir: &Path| command(dir, &["--listen=127.0.0.1:0"]);
+    let missing = temp.path().join("none");
+    let said = failed_start(start(&missing));
+    assert!(said.contains(missing.to_str().unwrap()), "{said}");
+
+    let file = temp.path().join("file");
+    File::create(&file).unwrap();
+    assert!(failed_start(start(&file)).contains("directory"));
+
+    let pods = host.dir().join("pods");
+    fs::remove_dir_all(&pods).unwrap();
+    File::create(&pods).unwrap();
+    let said = failed_start(start(host.dir()));
+    assert!(said.contains(pods.to_str().unwrap()), "{said}");
+}
+
+#[test]
+fn a_data_directory_of_somebody_else_is_an_error() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can be somebody else");
+        return;
+    }
+    let (temp, host) = empty_host();
+    // Where an ordinary user can reach it.
+    let program = temp.path().join("rkt-api-service");
+    fs::copy(env!("CARGO_BIN_EXE_rkt-api-service"), &program).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(temp.path(), open).unwrap();
+    let mut server = Command::new(&program);
+    server
+        .arg("--dir")
+        .arg(host.dir())
+        .arg("--listen=127.0.0.1:0");
+    server.uid(65534).gid(65534);
+    let said = failed_start(server);
+    assert!(said.contains("ermission denied"), "{said}");
+}
+
+#[tokio::test]
+async fn health_and_reflection_know_the_service() {
+    let (_temp, host) = empty_host();
+    let server = Server::start(host.dir(), &[]);
+    let channel = tonic::transport::Endpoint::from_shared(server.url())
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+
+    let mut health = HealthClient::new(channel.clone());
+    for service in ["", SERVICE] {
+        let service = service.to_owned();
+        let answer = health.check(HealthCheckRequest { service }).await.unwrap();
+        assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
+    }
+
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("{answer:?}");
+    };
+    assert!(list.service.iter().any(|service| service.name == SERVICE));
+}
+
+#[tokio::test]
+async fn get_info_does_not_need_the_disk() {
+    let (_temp, host) = empty_host();
+    let args = [
+        "--rkt-version=1.2.3",
+        "--appc-version=0.8.0",
+        "--system-config=/s",
+        "--local-config=/l",
+        "--user-config=/u",
+        "--insecure-options=image,tls",
+        "--trust-keys-from-https",
+    ];
+    let server = Server::start(host.dir(), &args);
+    let mut client = server.client().await;
+    fs::remove_dir_all(host.dir()).unwrap();
+
+    let answer = client
+        .get_info(GetInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    let info = answer.info.unwrap();
+    let flags = info.global_flags.unwrap();
+    assert_eq!(
+        [&info.rkt_version, &info.appc_version, &info.api_version],
+        ["1.2.3", "0.8.0", "1.0.0-alpha"]
+    );
+    assert_eq!(Path::new(&flags.dir), host.dir());
+    assert_eq!(
+        [
+            &flags.system_config_dir,
+            &flags.local_config_dir,
+            &flags.user_config_dir
+        ],
+        ["/s", "/l", "/u"]
+    );
+    assert_eq!(flags.insecure_flags, "image,tls");
+    assert!(flags.trust_keys_from_https);
+}
+
+#[tokio::test]
+async fn signals_end_the_server_in_good_order() {
+    let (_temp, host) = empty_host();
+    for signal in [Signal::INT, Signal::TERM] {
+        let server = Server::start(host.dir(), &[]);
+        // An idle connection does not hold it up.
+        let mut client = server.client().await;
+        client.list_pods(ListPodsRequest::default()).await.unwrap();
+        server.signal(signal);
+        assert_eq!(server.wait().await.code(), Some(0));
+        assert!(client.get_info(GetInfoRequest {}).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_call_under_way_finishes() {
+    let (_temp, host) = empty_host();
+    let server = Server::start(host.dir(), &["--store-lock-timeout=60s"]);
+    let mut client = server.client().await;
+
+    // The call waits for the lock on the image index.
+    let db = host.dir().join("cas/db");
+    let lock = File::open(&db).unwrap();
+    lock.lock().unwrap();
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+    inotify::add_watch(&watch, &db, inotify::WatchFlags::OPEN).unwrap();
+    let call = tokio::spawn(async move { client.list_images(ListImagesRequest::default()).await });
+    tokio::task::spawn_blocking(move || {
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 512];
+        inotify::Reader::new(watch, &mut buffer).next().unwrap();
+    })
+    .await
+    .unwrap();
+
+    server.signal(Signal::TERM);
+    // It takes no new connections any more: it is ending.
+    eventually("the server stops listening", || {
+        std::net::TcpStream::connect(&server.addresses()[0]).is_err()
+    });
+    assert!(!call.is_finished());
+    lock.unlock().unwrap();
+    assert!(call.await.unwrap().is_ok());
+    assert_eq!(server.wait().await.code(), Some(0));
+}
