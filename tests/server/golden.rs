@@ -17,6 +17,18 @@ use tempfile::TempDir;
 /// The folders with a data directory.
 pub const HOSTS: [&str; 4] = ["real-host", "odd-states", "image-store", "logs"];
 
+/// Running pods without `subcgroup`: their cgroup is that of a process on the machine, which is
+/// another one on every machine.
+pub const CGROUP_OF_A_PROCESS: [&str; 7] = [
+    "8ed07cba-7af0-46ac-8ac6-ae860fa19e2c",
+    "d2dcbbae-490c-416a-959a-d0aa9c131632",
+    "00000014-1111-4222-8333-444455556666",
+    "00000016-1111-4222-8333-444455556666",
+    "00000017-1111-4222-8333-444455556666",
+    "00000018-1111-4222-8333-444455556666",
+    "00000019-1111-4222-8333-444455556666",
+];
+
 /// A recorded call.
 #[derive(serde::Deserialize)]
 pub struct Recorded {

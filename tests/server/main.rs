@@ -4,4 +4,5 @@ mod golden;
 mod json;
 mod lifecycle;
 mod recorded;
+mod snapshots;
 mod support;

@@ -103,18 +103,6 @@ const OVERRULED: [Overruled; 4] = [
     },
 ];
 
-/// Running pods without `subcgroup`: their cgroup was that of a process on the machine where
-/// the answers were recorded.
-const CGROUP_OF_A_PROCESS: [&str; 7] = [
-    "8ed07cba-7af0-46ac-8ac6-ae860fa19e2c",
-    "d2dcbbae-490c-416a-959a-d0aa9c131632",
-    "00000014-1111-4222-8333-444455556666",
-    "00000016-1111-4222-8333-444455556666",
-    "00000017-1111-4222-8333-444455556666",
-    "00000018-1111-4222-8333-444455556666",
-    "00000019-1111-4222-8333-444455556666",
-];
-
 #[tokio::test]
 #[ignore = "needs RKT_GOLDEN_DIR"]
 async fn answers_are_those_of_rkt() {
@@ -175,7 +163,10 @@ fn blank(call: &Call, answer: &mut Value) {
         .any(|field| filters(call.request).any(|filter| filter.get(field).is_some()));
     let blank = |pod: &mut Value| {
         pod["gc_marked_at"] = json!(pod["gc_marked_at"] != "0");
-        if CGROUP_OF_A_PROCESS.iter().any(|id| pod["id"] == *id) {
+        if golden::CGROUP_OF_A_PROCESS
+            .iter()
+            .any(|id| pod["id"] == *id)
+        {
             pod["cgroup"] = Value::Null;
         }
     };
