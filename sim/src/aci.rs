@@ -8,8 +8,10 @@ use std::io;
 use rkt_api::layout::store;
 use sha2::{Digest, Sha512};
 
-use crate::manifest;
-use crate::spec::{Image, SET_UP_AT_S};
+use crate::{
+    manifest,
+    spec::{Image, SET_UP_AT_S},
+};
 
 /// The mode of directories in an image.
 pub(crate) const DIR_MODE: u32 = 0o755;

@@ -3,18 +3,21 @@
 //! What a pod's directory holds is decided in `pod`; this module is about the directory as a
 //! whole, and about the locks, which are no files but states.
 
-use std::fs::{File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
 
 use rkt_api::layout::{self, Phase};
 
-use crate::names;
-use crate::pod;
-use crate::spec::{Pod, SET_UP_AT_S};
-use crate::tree::{Tree, at, time_s};
+use crate::{
+    names, pod,
+    spec::{HostSpec, Pod, SET_UP_AT_S},
+    tree::{Tree, at, time_s},
+};
 
 /// How long [`Host::hold`] lets others hold the lock. Servers probe locks and let them go at
 /// once; whoever holds one for longer than this is in the way for good.
@@ -82,6 +85,25 @@ impl Host {
     /// other that the system reports.
     pub fn write_pod(&self, pod: &Pod) -> io::Result<()> {
         pod::tree(pod)?.write_below(&self.dir)
+    }
+
+    /// Writes every pod of the description.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::write_pod`]; what was written until then stays.
+    pub fn write(&self, spec: &HostSpec) -> io::Result<()> {
+        spec.pods.iter().try_for_each(|pod| self.write_pod(pod))
+    }
+
+    /// Takes the locks on all pods that the description has as locked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::hold`].
+    pub fn hold_locked(&self, spec: &HostSpec) -> io::Result<Vec<Hold>> {
+        let locked = spec.pods.iter().filter(|pod| pod.locked);
+        locked.map(|pod| self.hold(pod)).collect()
     }
 
     /// Takes the exclusive lock on the pod's directory, the way rkt and the pod's processes

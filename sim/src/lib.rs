@@ -10,6 +10,7 @@
 //! Of the server's crate this library uses the file formats and the names of paths, never the
 //! code that reads them: what it writes is to be judged by that code.
 
+pub mod example;
 pub mod host;
 pub mod spec;
 

@@ -9,8 +9,10 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::go_json;
-use crate::spec::{self, Image, Network, Pod};
+use crate::{
+    go_json,
+    spec::{self, Image, Network, Pod},
+};
 
 /// rkt puts its own version where the specification wants that of appc.
 const POD_AC_VERSION: &str = "1.30.0";

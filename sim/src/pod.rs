@@ -4,16 +4,15 @@
 //! As rkt 1.30.0 was seen to leave them; where only another flavour of stage1 could be
 //! watched, as its published documentation has it. Writing them is `tree`'s business.
 
-use std::io;
-use std::time::SystemTime;
+use std::{io, time::SystemTime};
 
 use rkt_api::layout::{self, Phase};
 
-use crate::aci;
-use crate::manifest;
-use crate::names;
-use crate::spec::{App, Image, Pod, Process};
-use crate::tree::{Tree, check_file_name, time_ns};
+use crate::{
+    aci, manifest, names,
+    spec::{App, Image, Pod, Process},
+    tree::{Tree, check_file_name, time_ns},
+};
 
 /// The mode of the directories that rkt makes for itself.
 const DIR: u32 = 0o750;

@@ -2,12 +2,14 @@
 //!
 //! What the entries are for is not known here.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, FileTimes, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    ffi::OsStr,
+    fs::{self, File, FileTimes, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Files and directories to be written, parents before children.
 #[derive(Default)]

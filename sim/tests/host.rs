@@ -4,13 +4,17 @@
 
 mod common;
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+};
 
 use common::{list, names};
 use rkt_api::layout::Phase;
-use rkt_sim::host::Host;
-use rkt_sim::spec::{Pod, SET_UP_AT_S};
+use rkt_sim::{
+    host::Host,
+    spec::{Pod, SET_UP_AT_S},
+};
 use uuid::Uuid;
 
 #[test]

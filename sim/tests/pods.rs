@@ -4,15 +4,21 @@
 
 mod common;
 
-use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::{
+    fs,
+    net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
 
 use common::{List, list, names, times_ns};
-use rkt_api::formats::{appc, netinfo};
-use rkt_api::layout::Phase;
-use rkt_sim::host::Host;
-use rkt_sim::spec::{App, Image, Network, Pod, Process, SET_UP_AT_S, Started};
+use rkt_api::{
+    formats::{appc, netinfo},
+    layout::Phase,
+};
+use rkt_sim::{
+    host::Host,
+    spec::{App, Image, Network, Pod, Process, SET_UP_AT_S, Started},
+};
 use uuid::Uuid;
 
 const ID: Uuid = Uuid::from_u128(0x668ecca0_3487_4c27_9134_b769a546e375);
