@@ -3,7 +3,7 @@
 //! Decoding a block says how far it extends and where its stored bytes lie. Following
 //! relocations and unpacking contents is [`walk`](super::walk)'s job.
 
-use std::{fmt, ops::Range};
+use std::ops::Range;
 
 use super::error::Flaw;
 
@@ -32,12 +32,15 @@ const TAG_FREE_ATOM: u8 = 0xFE;
 const TAG_FREE: u8 = 0xFF;
 
 /// The name of a block: the ordinal of its first atom, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Handle(u64);
 
 impl Handle {
     /// The block that says where the first table is.
     pub(super) const ROOT: Handle = Handle(1);
+
+    /// The block that holds the last row id that was given out.
+    pub(super) const COUNTER: Handle = Handle(2);
 
     /// Handles take seven bytes in binary structures.
     const MAX: u64 = (1 << 56) - 1;
@@ -52,20 +55,29 @@ impl Handle {
     }
 
     /// A handle out of a binary structure, where zeros mean none.
-    fn from_be_bytes(bytes: &[u8; 7]) -> Option<Self> {
+    pub(super) fn from_be_bytes(bytes: &[u8; 7]) -> Option<Self> {
         match be56(bytes) {
             0 => None,
             handle => Some(Self(handle)),
         }
     }
 
-    #[cfg(test)]
-    /// The handle of a block that begins at `offset`, in bytes from the start of the file.
-    pub(super) fn at_offset(offset: usize) -> Self {
-        Self(((offset - FIRST_BLOCK) / ATOM) as u64 + 1)
+    /// A handle as a binary structure has it.
+    pub(super) fn to_be_bytes(handle: Option<Self>) -> [u8; 7] {
+        let [_, bytes @ ..] = handle.map_or(0, |handle| handle.0).to_be_bytes();
+        bytes
     }
 
-    #[cfg(test)]
+    /// The handle of the block that follows one of so many atoms with this handle.
+    pub(super) fn after(self, atoms: usize) -> Self {
+        Self(self.0 + atoms as u64)
+    }
+
+    /// The handle of a block that begins at `offset`, in bytes from the start of the file.
+    pub(super) fn at_offset(offset: usize) -> Self {
+        Self::of_atom(((offset - FIRST_BLOCK) / ATOM) as u64)
+    }
+
     /// The handle as a scalar vector has it.
     pub(super) fn to_link(self) -> i64 {
         // Handles take 56 bits.
@@ -74,26 +86,19 @@ impl Handle {
 
     /// Where the block begins, in bytes from the start of the file.
     pub(super) fn offset(self) -> u64 {
-        // At most 2^60, so there is nothing to overflow.
+        // Below 2^61.
         (self.0 - 1) * ATOM as u64 + FIRST_BLOCK as u64
+    }
+
+    /// The handle of a block whose first atom is this one, counted from 0.
+    pub(super) fn of_atom(atom: u64) -> Self {
+        Self(atom + 1)
     }
 
     /// The ordinal of the block's first atom, counted from 0.
     pub(super) fn atom(self) -> u64 {
         self.0 - 1
     }
-}
-
-impl fmt::Display for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-fn be56(bytes: &[u8; 7]) -> u64 {
-    bytes
-        .iter()
-        .fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 /// What a block is.
@@ -104,16 +109,32 @@ pub(super) enum Block {
     Relocation {
         target: Option<Handle>,
     },
-    Free,
+    Free(Free),
 }
 
 /// A block with a content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Used {
+    pub(super) atoms: usize,
     /// Where the stored content lies, in bytes from the start of the file.
     pub(super) stored: Range<usize>,
     /// Whether the stored content is a zappy stream.
     pub(super) compressed: bool,
+}
+
+/// A block without one, and its place in a list of those that are about as large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Free {
+    pub(super) atoms: usize,
+    pub(super) previous: Option<Handle>,
+    pub(super) next: Option<Handle>,
+}
+
+/// The size of a used block, in atoms, by the length of its stored content, in bytes.
+pub(super) fn atoms_for(len: usize) -> usize {
+    let head = if len <= MAX_SHORT { 1 } else { 3 };
+    // At least one byte follows the stored ones, the flag in the block's last byte.
+    (head + len) / ATOM + 1
 }
 
 impl Block {
@@ -123,43 +144,104 @@ impl Block {
 
         let start = usize::try_from(handle.offset()).map_err(|_| BEYOND)?;
         let block = file.get(start..).ok_or(BEYOND)?;
-        match *block {
+        match block {
             [TAG_LONG, m0, m1, ..] => {
                 // Lengths that a short block could hold are free to mean longer ones.
-                let m = usize::from(u16::from_be_bytes([m0, m1]));
+                let m = usize::from(u16::from_be_bytes([*m0, *m1]));
                 let len = if m > MAX_SHORT { m } else { m + 0x1_0000 };
-                Self::used(block, start, 3, len)
+                Used::parse(block, start, 3, len).map(Self::Used)
             }
-            [TAG_RELOCATION, t0, t1, t2, t3, t4, t5, t6, ..] => Ok(Self::Relocation {
-                target: Handle::from_be_bytes(&[t0, t1, t2, t3, t4, t5, t6]),
+            [TAG_RELOCATION, ..] => Ok(Self::Relocation {
+                target: Handle::from_be_bytes(&seven(extent(block, 1)?, 1)),
             }),
-            [TAG_FREE_ATOM | TAG_FREE, ..] => Ok(Self::Free),
-            [len, ..] => Self::used(block, start, 1, usize::from(len)),
+            [TAG_FREE_ATOM | TAG_FREE, ..] => Free::parse(block).map(Self::Free),
+            [len, ..] => Used::parse(block, start, 1, usize::from(*len)).map(Self::Used),
             [] => Err(BEYOND),
         }
     }
 
-    /// A used block of `len` stored bytes after a head of `head` bytes.
-    fn used(block: &[u8], start: usize, head: usize, len: usize) -> Result<Self, Flaw> {
-        // At least one byte follows the stored ones, the flag in the block's last byte.
-        let size = (head + len) / ATOM * ATOM + ATOM;
-        let flag = block
-            .get(size - 1)
-            .ok_or("the block extends beyond the end of the file")?;
-        let compressed = match flag {
-            0 => false,
-            1 => true,
-            _ => return Err("the block's compression flag is neither 0 nor 1"),
-        };
-        let first = start + head;
-        Ok(Self::Used(Used {
-            stored: first..first + len,
-            compressed,
-        }))
+    /// The block's size, in atoms.
+    pub(super) fn atoms(&self) -> usize {
+        match self {
+            Self::Used(used) => used.atoms,
+            Self::Relocation { .. } => 1,
+            Self::Free(free) => free.atoms,
+        }
     }
 }
 
-#[cfg(test)]
+impl Used {
+    /// Decodes the block that `file` begins with, `start` bytes from the start of the whole
+    /// file. It has `len` stored bytes after a head of `head` bytes.
+    fn parse(file: &[u8], start: usize, head: usize, len: usize) -> Result<Self, Flaw> {
+        let atoms = atoms_for(len);
+        let compressed = match extent(file, atoms)?.last() {
+            Some(0) => false,
+            Some(1) => true,
+            _ => return Err("the block's compression flag is neither 0 nor 1"),
+        };
+        let first = start + head;
+        Ok(Self {
+            atoms,
+            stored: first..first + len,
+            compressed,
+        })
+    }
+}
+
+impl Free {
+    /// Decodes the block that `file` begins with.
+    fn parse(file: &[u8]) -> Result<Self, Flaw> {
+        let first = extent(file, 1)?;
+        let (atoms, links) = match first[0] {
+            TAG_FREE_ATOM => (1, 1),
+            _ => (
+                usize::try_from(be56(&seven(first, 1))).unwrap_or(usize::MAX),
+                8,
+            ),
+        };
+        let block = extent(file, atoms)?;
+        let (size, tag) = (
+            &block[block.len() - 8..block.len() - 1],
+            block[block.len() - 1],
+        );
+        // The engine finds the start of a free block from its end.
+        let sound = match first[0] {
+            TAG_FREE_ATOM => tag == TAG_FREE_ATOM,
+            _ => tag == TAG_FREE && atoms > 1 && *size == block[1..8],
+        };
+        if !sound {
+            return Err("the two ends of the free block contradict each other");
+        }
+        Ok(Self {
+            atoms,
+            previous: Handle::from_be_bytes(&seven(block, links)),
+            next: Handle::from_be_bytes(&seven(block, links + 7)),
+        })
+    }
+}
+
+/// The first atoms of a file, at least one.
+fn extent(file: &[u8], atoms: usize) -> Result<&[u8], Flaw> {
+    atoms
+        .max(1)
+        .checked_mul(ATOM)
+        .and_then(|len| file.get(..len))
+        .ok_or("the block extends beyond the end of the file")
+}
+
+fn seven(block: &[u8], at: usize) -> [u8; 7] {
+    let mut bytes = [0; 7];
+    bytes.copy_from_slice(&block[at..at + 7]);
+    bytes
+}
+
+fn be56(bytes: &[u8; 7]) -> u64 {
+    bytes
+        .iter()
+        .fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
 /// Appends a used block to a file, of whole atoms so far. The content is not compressed.
 pub(super) fn encode(content: &[u8], file: &mut Vec<u8>) -> Result<(), Flaw> {
     match content.len() {
@@ -249,10 +331,39 @@ mod tests {
             Block::parse(&file(&atom), FIRST),
             Ok(Block::Relocation { target })
         );
+
+        atom = [0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 3, 0];
         atom[0] = TAG_FREE_ATOM;
-        assert_eq!(Block::parse(&file(&atom), FIRST), Ok(Block::Free));
-        atom[0] = TAG_FREE;
-        assert_eq!(Block::parse(&file(&atom), FIRST), Ok(Block::Free));
+        assert!(Block::parse(&file(&atom), FIRST).is_err(), "one end");
+        atom[15] = TAG_FREE_ATOM;
+        let links = (Some(Handle(2)), Some(Handle(3)));
+        let free = |atoms, (previous, next)| {
+            Block::Free(Free {
+                atoms,
+                previous,
+                next,
+            })
+        };
+        assert_eq!(Block::parse(&file(&atom), FIRST), Ok(free(1, links)));
+
+        let mut atoms = [0; 2 * ATOM];
+        atoms[0] = TAG_FREE;
+        atoms[7] = 2;
+        atoms[14] = 2;
+        atoms[21] = 3;
+        atoms[30] = 2;
+        assert!(Block::parse(&file(&atoms), FIRST).is_err(), "one end");
+        atoms[31] = TAG_FREE;
+        assert_eq!(Block::parse(&file(&atoms), FIRST), Ok(free(2, links)));
+        atoms[7] = 0;
+        atoms[30] = 0;
+        assert!(Block::parse(&file(&atoms), FIRST).is_err(), "no atoms");
+        atoms[7] = 3;
+        atoms[30] = 3;
+        assert!(
+            Block::parse(&file(&atoms), FIRST).is_err(),
+            "beyond the end"
+        );
     }
 
     #[test]

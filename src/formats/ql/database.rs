@@ -77,8 +77,7 @@ impl Database {
     /// have unpacked to more than [`MIN_ROWS_LIMIT`] and [`ROWS_LIMIT_PER_FILE_BYTE`] allow.
     #[must_use]
     pub fn rows<'db>(&self, table: &'db Table) -> Rows<'db> {
-        let limit = MIN_ROWS_LIMIT + ROWS_LIMIT_PER_FILE_BYTE * self.file.len() as u64;
-        Rows::new(table, Walk::new(self.file.clone(), limit))
+        Rows::new(table, Walk::new(self.file.clone(), self.rows_limit()))
     }
 
     /// What the engine enforces on the columns of one of this database's tables, one rule for
@@ -90,6 +89,16 @@ impl Database {
     /// rules is of a kind that the engine does not make.
     pub fn column_rules(&self, table: &Table) -> Result<Vec<ColumnRule>, Error> {
         rule::read(self, table)
+    }
+
+    /// The file, with the log applied.
+    pub(super) fn file(&self) -> &Bytes {
+        &self.file
+    }
+
+    /// How many bytes the rows of a table may unpack to.
+    pub(super) fn rows_limit(&self) -> u64 {
+        MIN_ROWS_LIMIT + ROWS_LIMIT_PER_FILE_BYTE * self.file.len() as u64
     }
 }
 

@@ -44,6 +44,15 @@ pub enum Error {
         /// How it differs.
         why: String,
     },
+
+    /// A new database cannot hold what it is meant to.
+    #[error("cannot store {what}: {why}")]
+    Unstorable {
+        /// What it is. Rows of a table are counted from 0, the one written last first.
+        what: String,
+        /// Why it is impossible.
+        why: &'static str,
+    },
 }
 
 /// What a decoder finds wrong with bytes whose place in the file only its caller knows.

@@ -2,12 +2,13 @@
 //! revision that rkt 1.30 carries with it.
 //!
 //! [`Database::open`] takes the bytes of the file and of the write-ahead log beside it, and
-//! gives tables and rows. What rkt keeps in them is in [`rkt`]. Opening files, locking them
-//! and deciding what to make of a damaged one is for others to do.
+//! gives tables and rows; [`verify`] finds what is wrong with a database. What rkt keeps in its
+//! tables is in [`rkt`], which also writes new databases. Opening files, locking them and
+//! deciding what to make of a damaged one is for others to do.
 //!
 //! # The format
 //!
-//! All numbers are big-endian unless said otherwise. There are no checksums, no version.
+//! All numbers are big-endian unless said otherwise. There are no checksums and no version.
 //!
 //! ## File and blocks (`block`, `walk`)
 //!
@@ -29,10 +30,14 @@
 //! | `FE` | free, 1 atom | previous and next free block, `FE` |
 //! | `FF` | free, S atoms | S in 7 bytes, previous, next, anything, S in 7 bytes, `FF` |
 //!
-//! The flag in the last byte is 0 or 1; with 1 the bytes are compressed (`zappy`). A
-//! relocation keeps a handle valid when its content has outgrown its place; its target is a
-//! used block that nothing else refers to. A content has at most 65787 bytes. Blocks that
-//! hold at most 14 bytes take one atom.
+//! The flag in the last byte is 0 or 1; with 1 the bytes are compressed (`zappy`). A content
+//! has at most 65787 bytes. One of up to 14 bytes fits into an atom, so the small blocks that
+//! all else hangs from never move. A block whose content has outgrown its place becomes a
+//! relocation, for handles never change; nothing else refers to the block it leads to.
+//!
+//! Slot s of the free list table is for free blocks of 2^s to 2^(s+1) - 1 atoms; slot 12 ends
+//! at 4111, and slot 13 takes the rest. No two free blocks are neighbours, and none ends the
+//! file.
 //!
 //! A file of no bytes is a database that was not yet used; rkt's set-up makes it so.
 //!
@@ -40,21 +45,40 @@
 //!
 //! Most are vectors of scalars (`scalar`), written here as `(a, b)`.
 //!
-//! * Handle 1, the root: `(first table)`. Handle 2: the last row id given out, 8 raw bytes.
-//! * A table record: `(next table, columns, head)` and the table's name, and if the table has
-//!   ever had an index, `index names, index roots` (`table`). `columns` is one letter for the
-//!   type and the name of each column, joined by `|`; a dropped column keeps its place and loses its
-//!   name. `index names` has an entry for the row ids and one for each column: empty, or `u`
-//!   (unique) or `n` and the name. `index roots` is a block with a vector of as many handles.
+//! * Handle 1, the root: `(youngest table)`. Handle 2: the last row id that was given out to any
+//!   table, 8 raw bytes.
+//! * A table record (`table`): `(next older table, columns, head, name)`, and, once the table
+//!   has had an index, `index names, index roots`. `columns` is a letter for the type and the
+//!   name of each column, joined by `|`; a dropped column keeps its place and loses its name.
+//!   `index names` has an entry for the row ids and one for each column: nothing, or `u` (unique)
+//!   or `n` and the name. `index roots` is a block with a vector of as many handles.
 //! * The head block: `(newest row)`. A row: `(next older row, id, values…)`. Values of columns
 //!   that were added later are missing.
-//! * Blobs, times and other values that are no scalars are byte strings around a vector: `(type
-//!   letter, payload)`, or when the payload is longer than 256 bytes `(type letter, handle,
-//!   beginning)` (`value`). The rest is a chain of blocks `(next, bytes)`, the last `(bytes)`.
-//! * The payload of a time is Go's own encoding (`time`).
+//! * Times, blobs and big numbers are byte strings around a vector (`value`): `(type letter,
+//!   payload)`, or when the payload is longer than 256 bytes `(type letter, handle, beginning)`.
+//!   The rest is a chain of blocks `(next, bytes)`, the last of them `(bytes)`. The payload of a
+//!   time is Go's own encoding (`time`).
 //!
-//! The engine's own tables `__Index2` and `__Index2_Expr` list the indexes, `__Column2` the
-//! defaults of columns (`rule`).
+//! The engine keeps tables of its own: `__Index2` and `__Index2_Expr` list the indexes,
+//! `__Column2` the constraints and defaults of columns (`rule`).
+//!
+//! ## Index trees (`page`)
+//!
+//! The root of an index is a block of 7 bytes, the handle of the top page of a B+tree. Pages are
+//! contents of blocks:
+//!
+//! ```text
+//! leaf          01, previous leaf, next leaf, then up to 512 items: key field, value field
+//! index page    00, child 0, then up to 512 times: leftmost leaf under the next child, that child
+//! field         length, up to 18 bytes, padding to 19 in all
+//!               FF, first 11 bytes, handle of a block with the others
+//! ```
+//!
+//! Keys and values are vectors. An index that is not unique has keys `(value, row)` and values
+//! `(0)`. A unique one has keys `(value, 0)` and values `(row)`, but for NULL, which it treats as
+//! the other does. `row` is the handle of the row's block. Keys are in the order of the values
+//! and then of the handles: NULL, false, true; numbers by size, texts by their bytes, times by
+//! their instants.
 //!
 //! ## Write-ahead log (`log`)
 //!
@@ -65,11 +89,11 @@
 //! log that ends in this last packet has to apply it; any other is void.
 
 mod block;
+mod create;
 mod database;
 mod error;
 mod log;
-#[cfg(test)]
-mod new_file;
+mod page;
 pub mod rkt;
 mod rule;
 mod scalar;
@@ -78,6 +102,7 @@ mod table;
 mod tests;
 mod time;
 mod value;
+mod verify;
 mod walk;
 mod zappy;
 
@@ -88,4 +113,5 @@ pub use self::{
     table::{Column, Index, Row, Rows, Table},
     time::{Time, Zone},
     value::{ColumnType, Value},
+    verify::{MAX_FINDINGS, verify},
 };

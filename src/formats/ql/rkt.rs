@@ -1,4 +1,5 @@
-//! rkt's image index: what the tables of `ql.db` mean, in every version of their schema.
+//! rkt's image index: what the tables of `ql.db` mean, in every version of their schema, read
+//! ([`images`], [`remotes`]) and written afresh ([`write()`]).
 //!
 //! | version | table `remote` | table `aciinfo` |
 //! |---|---|---|
@@ -15,6 +16,8 @@
 //! `remote` are found by position, as rkt itself does it: after a migration through version 2
 //! the last one is called `downloadedtime`.
 
+mod write;
+
 use super::{
     database::Database,
     error::Error,
@@ -22,6 +25,8 @@ use super::{
     time::Time,
     value::{ColumnType, Value},
 };
+
+pub use self::write::{Schema, write};
 
 const VERSION: &str = "version";
 const REMOTE: &str = "remote";

@@ -1,12 +1,14 @@
 //! Constraints and defaults of columns, which the engine keeps in the table `__Column2`.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::{database::Database, error::Error, table::Table, value::Value};
 
 /// The system table with one row for each column that has a constraint or a default. It
 /// comes into being with the first such column.
-const TABLE: &str = "__Column2";
+pub(super) const TABLE: &str = "__Column2";
 
 /// What the engine enforces when it writes a column. Reading is not affected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub(super) fn read(db: &Database, table: &Table) -> Result<Vec<ColumnRule>, Erro
     let Some(system) = db.table(TABLE) else {
         return Ok(rules);
     };
+    let mut places = HashMap::new();
+    for (place, column) in table.columns().iter().enumerate() {
+        places.entry(column.name().as_bytes()).or_insert(place);
+    }
     // Rows outlive the tables and columns that they are about, and can be there twice. The
     // engine reads them in the order of an index, which among equals is that of the handles.
     let mut sources = vec![None; rules.len()];
@@ -43,14 +49,8 @@ pub(super) fn read(db: &Database, table: &Table) -> Result<Vec<ColumnRule>, Erro
                 why: format!("row {} is not about a column", row.id),
             });
         };
-        if of != table.name() {
-            continue;
-        }
-        let named = table
-            .columns()
-            .iter()
-            .position(|column| name == column.name());
-        if let Some(place) = named
+        if of == table.name()
+            && let Some(&place) = places.get(&name[..])
             && sources[place] < Some(row.handle)
         {
             sources[place] = Some(row.handle);

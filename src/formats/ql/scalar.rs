@@ -28,7 +28,6 @@ pub(super) enum Scalar {
 }
 
 /// Encodes a vector.
-#[cfg(test)]
 pub(super) fn encode(scalars: &[Scalar]) -> Result<Vec<u8>, Flaw> {
     let mut vector = Vec::new();
     for scalar in scalars {
@@ -37,8 +36,12 @@ pub(super) fn encode(scalars: &[Scalar]) -> Result<Vec<u8>, Flaw> {
     Ok(vector)
 }
 
-#[cfg(test)]
 impl Scalar {
+    /// A handle, or that there is none.
+    pub(super) fn link(handle: Option<Handle>) -> Self {
+        Self::Int(handle.map_or(0, Handle::to_link))
+    }
+
     /// Appends the shortest encoding, the only one the engine writes.
     fn encode(&self, vector: &mut Vec<u8>) -> Result<(), Flaw> {
         match self {
@@ -99,7 +102,6 @@ impl Scalar {
     }
 }
 
-#[cfg(test)]
 fn encode_float(tag: u8, number: f64, vector: &mut Vec<u8>) {
     let bytes = number.to_le_bytes();
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -108,7 +110,6 @@ fn encode_float(tag: u8, number: f64, vector: &mut Vec<u8>) {
 }
 
 /// A number without the leading bytes that decoding fills in again, but at least one byte.
-#[cfg(test)]
 fn without_leading(filler: u8, bytes: &[u8; 8]) -> &[u8] {
     let fillers = bytes[..7]
         .iter()
@@ -150,6 +151,13 @@ impl Scalars {
             }
             _ => Err("a name is missing"),
         }
+    }
+
+    /// Takes a handle, after which there is to be nothing.
+    pub(super) fn last_link(mut self) -> Result<Option<Handle>, Flaw> {
+        let link = self.link()?;
+        self.end()?;
+        Ok(link)
     }
 
     /// Makes sure that nothing is left.

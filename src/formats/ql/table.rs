@@ -10,6 +10,12 @@ use super::{
     walk::{Content, Walk},
 };
 
+/// The system table that lists the indexes. It comes into being with the first of them.
+pub(super) const INDEXES: &str = "__Index2";
+
+/// What stands for the column in an index on row ids.
+pub(super) const ROW_ID: &str = "id()";
+
 /// A table of a [`Database`](super::Database).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -37,6 +43,8 @@ pub struct Index {
     name: String,
     column: String,
     unique: bool,
+    /// The block that names the top page of its tree.
+    pub(super) root: Handle,
 }
 
 /// One row of a [`Table`].
@@ -46,6 +54,7 @@ pub struct Row {
     pub id: i64,
     /// One value for each of [`Table::columns`], in their order.
     pub values: Vec<Value>,
+    /// The block that it is in, even if its content has moved.
     pub(super) handle: Handle,
 }
 
@@ -72,6 +81,46 @@ impl Table {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Reads which row is the newest.
+    pub(super) fn newest_row(&self, walk: &mut Walk) -> Result<Option<Handle>, Error> {
+        let what = format_args!("head block of table {:?}", self.name);
+        only_link(&walk.content(self.head, &what)?)
+    }
+
+    /// Reads a row, and which one is next.
+    pub(super) fn read_row(
+        &self,
+        handle: Handle,
+        walk: &mut Walk,
+    ) -> Result<(Row, Option<Handle>), Error> {
+        let what = format_args!("row of table {:?}", self.name);
+        let content = walk.content(handle, &what)?;
+        let corrupt = |why| content.corrupt(why);
+        // However short the row, it has a value for each of the table's columns.
+        walk.charge(self.width as u64, content.what, content.offset)?;
+
+        let mut scalars = content.scalars();
+        let next = scalars.link().map_err(corrupt)?;
+        let id = scalars.int().map_err(corrupt)?;
+        let mut columns = self.columns.iter().peekable();
+        let mut values = Vec::with_capacity(columns.len());
+        for (position, stored) in scalars.enumerate() {
+            let stored = stored.map_err(corrupt)?;
+            if position >= self.width {
+                return Err(corrupt(
+                    "the row has more values than the table has columns",
+                ));
+            }
+            // No column at this position: it was dropped, and its values stayed.
+            if let Some(column) = columns.next_if(|column| column.position == position) {
+                values.push(Value::decode(column.kind, stored, &content, walk)?);
+            }
+        }
+        // Columns that were added after the row was written.
+        values.extend(columns.map(|_| Value::Null));
+        Ok((Row { id, values, handle }, next))
     }
 }
 
@@ -150,10 +199,9 @@ fn only_link(content: &Content<'_>) -> Result<Option<Handle>, Error> {
     if content.bytes.is_empty() {
         return Ok(None);
     }
-    let mut scalars = content.scalars();
-    scalars
-        .link()
-        .and_then(|link| scalars.end().map(|()| link))
+    content
+        .scalars()
+        .last_link()
         .map_err(|why| content.corrupt(why))
 }
 
@@ -212,7 +260,7 @@ fn columns(list: &str) -> Result<Vec<Column>, Flaw> {
 /// The names say which indexes there are: dropping one leaves its root behind.
 fn indexes(names: &str, mut roots: Scalars, columns: &[Column]) -> Result<Vec<Index>, Flaw> {
     let mut indexes = Vec::new();
-    let mut indexed = std::iter::once("id()").chain(columns.iter().map(Column::name));
+    let mut indexed = std::iter::once(ROW_ID).chain(columns.iter().map(Column::name));
     for entry in names.split('|') {
         let column = indexed
             .next()
@@ -225,10 +273,10 @@ fn indexes(names: &str, mut roots: Scalars, columns: &[Column]) -> Result<Vec<In
             None => return Err("an index is neither unique nor not"),
             Some(parts) => parts,
         };
-        match root {
-            Scalar::Int(root) if Handle::from_link(root)?.is_some() => {}
-            _ => return Err("an index has no root"),
-        }
+        let root = match root {
+            Scalar::Int(root) => Handle::from_link(root)?,
+            _ => None,
+        };
         indexes.push(Index {
             name: name.to_owned(),
             column: column.to_owned(),
@@ -237,6 +285,7 @@ fn indexes(names: &str, mut roots: Scalars, columns: &[Column]) -> Result<Vec<In
                 "n" => false,
                 _ => return Err("an index is neither unique nor not"),
             },
+            root: root.ok_or("an index has no root")?,
         });
     }
     if indexed.next().is_some() {
@@ -270,46 +319,6 @@ impl<'db> Rows<'db> {
             next: Next::Head,
         }
     }
-
-    fn newest(&mut self) -> Result<Option<Handle>, Error> {
-        let what = format_args!("head block of table {:?}", self.table.name);
-        only_link(&self.walk.content(self.table.head, &what)?)
-    }
-
-    /// Reads a row, and says which one is next.
-    fn row(&mut self, handle: Handle) -> Result<(Row, Option<Handle>), Error> {
-        let what = format_args!("row of table {:?}", self.table.name);
-        let content = self.walk.content(handle, &what)?;
-        let corrupt = |why| content.corrupt(why);
-        // However short the row, it has a value for each of the table's columns.
-        self.walk.charge(self.table.width as u64, &content)?;
-
-        let mut scalars = content.scalars();
-        let next = scalars.link().map_err(corrupt)?;
-        let id = scalars.int().map_err(corrupt)?;
-        let mut columns = self.table.columns.iter().peekable();
-        let mut values = Vec::with_capacity(columns.len());
-        for (position, stored) in scalars.enumerate() {
-            let stored = stored.map_err(corrupt)?;
-            if position >= self.table.width {
-                return Err(corrupt(
-                    "the row has more values than the table has columns",
-                ));
-            }
-            // No column at this position: it was dropped, and its values stayed.
-            if let Some(column) = columns.next_if(|column| column.position == position) {
-                values.push(Value::decode(
-                    column.kind,
-                    stored,
-                    &content,
-                    &mut self.walk,
-                )?);
-            }
-        }
-        // Columns that were added after the row was written.
-        values.extend(columns.map(|_| Value::Null));
-        Ok((Row { id, values, handle }, next))
-    }
 }
 
 impl Iterator for Rows<'_> {
@@ -317,19 +326,23 @@ impl Iterator for Rows<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let handle = match std::mem::replace(&mut self.next, Next::End) {
-            Next::Head => match self.newest() {
+            Next::Head => match self.table.newest_row(&mut self.walk) {
                 Ok(newest) => newest?,
                 Err(error) => return Some(Err(error)),
             },
             Next::Row(handle) => handle,
             Next::End => return None,
         };
-        Some(self.row(handle).map(|(row, next)| {
-            if let Some(next) = next {
-                self.next = Next::Row(next);
-            }
-            row
-        }))
+        Some(
+            self.table
+                .read_row(handle, &mut self.walk)
+                .map(|(row, next)| {
+                    if let Some(next) = next {
+                        self.next = Next::Row(next);
+                    }
+                    row
+                }),
+        )
     }
 }
 

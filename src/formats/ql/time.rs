@@ -8,6 +8,14 @@ use super::error::Flaw;
 /// From 0001-01-01 00:00:00 UTC, where Go begins to count, to 1970-01-01.
 const UNIX_EPOCH_S: i64 = 62_135_596_800;
 
+/// The zone offset that stands for UTC. No zone is one minute west of Greenwich.
+const UTC_MINUTES: i16 = -1;
+
+/// What comes before the fields of a time: the length of the message, the type id 69 (which
+/// the engine's times have, because it registers its types in this order), the mark of a value
+/// that is no struct, the length of the time, and its version.
+const PREAMBLE: [u8; 6] = [0x13, 0xFF, 0x8A, 0x00, 0x0F, 0x01];
+
 /// A point in time, with the zone that it was taken in.
 ///
 /// Equality is that of what is stored: the same instant in two zones is two different
@@ -30,13 +38,14 @@ pub enum Zone {
     Utc,
     /// A local or fixed zone, also one that happens to be at +00:00.
     Offset {
-        /// Seconds east of Greenwich. Whole minutes, except in times of newer versions of Go.
+        /// Seconds east of Greenwich. Only whole minutes, from -32768 to 32767 and other than
+        /// -1, can be stored; times that newer versions of Go wrote may have odd seconds.
         east_s: i32,
     },
 }
 
 impl Time {
-    /// Go's zero time, 0001-01-01 00:00:00 UTC: what rkt stores for "never".
+    /// Go's zero time, 0001-01-01 00:00:00 UTC, which stands for "never".
     pub const ZERO: Time = Time {
         unix_s: -UNIX_EPOCH_S,
         nanos: 0,
@@ -49,39 +58,59 @@ impl Time {
         (self.unix_s, self.nanos)
     }
 
+    /// Writes the payload of a stored time, in the form that every version of Go can read.
+    pub(super) fn to_payload(self) -> Result<[u8; 20], Flaw> {
+        let seconds = self
+            .unix_s
+            .checked_add(UNIX_EPOCH_S)
+            .ok_or("a time is out of range")?;
+        if self.nanos > 999_999_999 {
+            return Err("a time has more than a second of nanoseconds");
+        }
+        let minutes = match self.zone {
+            Zone::Utc => UTC_MINUTES,
+            Zone::Offset { east_s } => Some(east_s)
+                .filter(|east_s| east_s % 60 == 0)
+                .and_then(|east_s| i16::try_from(east_s / 60).ok())
+                .filter(|minutes| *minutes != UTC_MINUTES)
+                .ok_or("a time's zone cannot be stored")?,
+        };
+        let mut payload = [0; 20];
+        payload[..6].copy_from_slice(&PREAMBLE);
+        payload[6..14].copy_from_slice(&seconds.to_be_bytes());
+        payload[14..18].copy_from_slice(&self.nanos.to_be_bytes());
+        payload[18..].copy_from_slice(&minutes.to_be_bytes());
+        Ok(payload)
+    }
+
     /// Reads the payload of a stored time.
     pub(super) fn from_payload(payload: &[u8]) -> Result<Self, Flaw> {
+        const CUT_OFF: Flaw = "a time is cut off";
+
         let mut message = message(payload)?;
         let len = gob_uint(&mut message)?;
         if u64::try_from(message.len()) != Ok(len) {
             return Err("a time has another length than it says");
         }
-        let (version, fields) = message.split_first().ok_or("a time is empty")?;
-        // Version 2 has one more byte, for zones with odd seconds.
-        let (seconds, nanos, minutes, odd_s) = match (version, fields) {
-            (1, &[s0, s1, s2, s3, s4, s5, s6, s7, n0, n1, n2, n3, z0, z1]) => (
-                [s0, s1, s2, s3, s4, s5, s6, s7],
-                [n0, n1, n2, n3],
-                [z0, z1],
-                0,
-            ),
-            (2, &[s0, s1, s2, s3, s4, s5, s6, s7, n0, n1, n2, n3, z0, z1, z2]) => (
-                [s0, s1, s2, s3, s4, s5, s6, s7],
-                [n0, n1, n2, n3],
-                [z0, z1],
-                z2.cast_signed(),
-            ),
-            _ => return Err("a time is of an unknown version or of the wrong length"),
+        let (version, rest) = message.split_first().ok_or(CUT_OFF)?;
+        let (seconds, rest) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+        let (nanos, rest) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+        let (minutes, rest) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+        let odd_s = match (version, rest) {
+            (1, []) => 0,
+            // Only for zones with odd seconds.
+            (2, [odd_s]) => odd_s.cast_signed(),
+            _ => return Err("a time is of an unknown version or too long"),
         };
-        let unix_s = i64::from_be_bytes(seconds)
+        let unix_s = i64::from_be_bytes(*seconds)
             .checked_sub(UNIX_EPOCH_S)
             .ok_or("a time is out of range")?;
-        let nanos = u32::from_be_bytes(nanos);
+        let nanos = u32::from_be_bytes(*nanos);
         if nanos > 999_999_999 {
             return Err("a time has more than a second of nanoseconds");
         }
-        let minutes = i16::from_be_bytes(minutes);
-        let zone = if (minutes, odd_s) == (-1, 0) {
+        let minutes = i16::from_be_bytes(*minutes);
+        let zone = if (minutes, odd_s) == (UTC_MINUTES, 0) {
             Zone::Utc
         } else {
             Zone::Offset {
@@ -158,7 +187,7 @@ mod tests {
     /// The payload of a time of version 1.
     fn payload(seconds: i64, nanos: u32, minutes: i16) -> Vec<u8> {
         [
-            &[0x13, 0xFF, 0x8A, 0x00, 0x0F, 0x01][..],
+            &PREAMBLE[..],
             &seconds.to_be_bytes(),
             &nanos.to_be_bytes(),
             &minutes.to_be_bytes(),
@@ -178,6 +207,7 @@ mod tests {
             zone: Zone::Utc,
         };
         assert_eq!(Time::from_payload(&import), Ok(expected));
+        assert_eq!(expected.to_payload(), Ok(import));
 
         let last_used = [
             0x13, 0xFF, 0x8A, 0x00, 0x0F, 0x01, 0x00, 0x00, 0x00, 0x0E, 0xD1, 0x1C, 0xBA, 0xA0,
@@ -189,6 +219,7 @@ mod tests {
             zone: Zone::Offset { east_s: 7200 },
         };
         assert_eq!(Time::from_payload(&last_used), Ok(expected));
+        assert_eq!(expected.to_payload(), Ok(last_used));
     }
 
     #[test]
@@ -239,6 +270,21 @@ mod tests {
             damaged[at] = byte;
             assert!(Time::from_payload(&damaged).is_err(), "{byte:#x} at {at}");
         }
+    }
+
+    #[test]
+    fn times_that_cannot_be_stored() {
+        let time = |unix_s, nanos, east_s| Time {
+            unix_s,
+            nanos,
+            zone: Zone::Offset { east_s },
+        };
+        assert!(time(0, 999_999_999, -32_768 * 60).to_payload().is_ok());
+        assert!(time(i64::MAX, 0, 0).to_payload().is_err());
+        assert!(time(0, 1_000_000_000, 0).to_payload().is_err());
+        assert!(time(0, 0, 61).to_payload().is_err(), "odd seconds");
+        assert!(time(0, 0, -60).to_payload().is_err(), "would read as UTC");
+        assert!(time(0, 0, 32_768 * 60).to_payload().is_err());
     }
 
     #[test]

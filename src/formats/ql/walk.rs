@@ -45,6 +45,20 @@ impl Walk {
         }
     }
 
+    /// Another traversal of the same file, as long as this one could be at first.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.file.clone(), self.limit)
+    }
+
+    /// All blocks that were reached, in the order in which they lie in the file.
+    pub(super) fn reached(&self) -> impl Iterator<Item = Handle> {
+        self.reached.iter().zip(0..).flat_map(|(word, place)| {
+            (0..64)
+                .filter(move |bit| word & 1 << bit != 0)
+                .map(move |bit| Handle::of_atom(place * 64 + bit))
+        })
+    }
+
     /// The content of the block at `handle`, wherever it has moved, unpacked.
     ///
     /// Which part of the database it is, `what` says when it turns out to be damaged.
@@ -61,10 +75,10 @@ impl Walk {
             if stream.decoded_len() > MAX_CONTENT as u64 {
                 return Err(corrupt("the content unpacks to more than a block can hold"));
             }
-            self.take(stream.decoded_len(), what, offset)?;
+            self.charge(stream.decoded_len(), what, offset)?;
             Bytes::from(stream.decode().map_err(corrupt)?)
         } else {
-            self.take(stored.len() as u64, what, offset)?;
+            self.charge(stored.len() as u64, what, offset)?;
             stored
         };
         Ok(Content {
@@ -74,12 +88,13 @@ impl Walk {
         })
     }
 
-    /// Counts `bytes` more of memory, needed for `content`, against the limit.
-    pub(super) fn charge(&mut self, bytes: u64, content: &Content<'_>) -> Result<(), Error> {
-        self.take(bytes, content.what, content.offset)
-    }
-
-    fn take(&mut self, bytes: u64, what: &dyn Display, offset: u64) -> Result<(), Error> {
+    /// Counts `bytes` of memory against the limit, needed for `what` at `offset`.
+    pub(super) fn charge(
+        &mut self,
+        bytes: u64,
+        what: &dyn Display,
+        offset: u64,
+    ) -> Result<(), Error> {
         self.left = self.left.checked_sub(bytes).ok_or_else(|| Error::TooMuch {
             what: what.to_string(),
             offset,
@@ -92,13 +107,13 @@ impl Walk {
     fn used(&mut self, handle: Handle, what: &dyn Display) -> Result<(Used, u64), Error> {
         let target = match self.reach(handle, what)? {
             Block::Used(used) => return Ok((used, handle.offset())),
-            Block::Free => return Err(corrupt(what, handle.offset(), "the block is free")),
+            Block::Free(_) => return Err(corrupt(what, handle.offset(), "the block is free")),
             Block::Relocation { target } => target
                 .ok_or_else(|| corrupt(what, handle.offset(), "the block has moved to nowhere"))?,
         };
         match self.reach(target, what)? {
             Block::Used(used) => Ok((used, target.offset())),
-            Block::Free => Err(corrupt(
+            Block::Free(_) => Err(corrupt(
                 what,
                 target.offset(),
                 "the block it moved to is free",
@@ -137,7 +152,9 @@ impl Content<'_> {
     }
 }
 
-fn corrupt(what: &dyn Display, offset: u64, why: Flaw) -> Error {
+/// The error that says what is wrong with what lies at an offset, in bytes from the start of
+/// the file.
+pub(super) fn corrupt(what: &dyn Display, offset: u64, why: Flaw) -> Error {
     Error::Corrupt {
         what: what.to_string(),
         offset,

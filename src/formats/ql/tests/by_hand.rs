@@ -1,13 +1,12 @@
 //! Small databases made by hand, sound and unsound.
 
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{
     super::{
         ColumnRule, Error, MAX_SCHEMA_BYTES, MIN_ROWS_LIMIT, ROWS_LIMIT_PER_FILE_BYTE, Value,
         block::{self, ATOM, FIRST_BLOCK, Handle},
-        new_file::NewFile,
+        create::NewFile,
         rkt,
         scalar::{Scalar, encode},
     },
@@ -49,9 +48,7 @@ impl Sketch {
 
     fn set(mut self, handle: i64, link: i64) -> Self {
         let handle = Handle::from_link(handle).unwrap().unwrap();
-        self.0
-            .replace(handle, &encode(&[int(link)]).unwrap())
-            .unwrap();
+        self.0.fill(handle, &encode(&[int(link)]).unwrap()).unwrap();
         self
     }
 }
@@ -127,79 +124,6 @@ fn an_error_says_where() {
         "damaged database: row of table \"t\" at byte 192: a value is not of its column's type"
     );
     assert!(rows.next().is_none());
-}
-
-#[test]
-fn values_of_all_types() {
-    let mut sketch = Sketch::new();
-    let float = Scalar::Float;
-    let complex = |re, im| Scalar::Complex { re, im };
-    let duration = wrapped(&[int(0x44), bytes(&[0x03, 0x04, 0x00, 0x05])]);
-    let newest = sketch.block(&[
-        int(0),
-        int(7),
-        Scalar::Bool(true),
-        int(-128),
-        int(32_767),
-        int(-2_147_483_648),
-        int(i64::MIN),
-        Scalar::Uint(255),
-        Scalar::Uint(65_535),
-        Scalar::Uint(1 << 31),
-        Scalar::Uint(u64::MAX),
-        float(0.5),
-        float(-0.1),
-        complex(1.0, 2.0),
-        complex(3.0, 4.0),
-        bytes_as_text(&[0, 0xFF]),
-        wrapped(&[int(0x42), bytes(b"blob")]),
-        duration,
-        wrapped(&[int(0x49), bytes(b"gob")]),
-        wrapped(&[int(0x52), bytes(b"gob")]),
-    ]);
-    let file = sketch.finish(
-        "ba|ib|jc|kd|le|uf|vg|wh|xi|fj|gk|cl|dm|sn|Bo|Dp|Iq|Rr|Ts",
-        newest,
-    );
-    let db = open(&file).unwrap();
-    let kinds: Vec<_> = db.tables()[0]
-        .columns()
-        .iter()
-        .map(|column| column.kind().to_string())
-        .collect();
-    assert_eq!(
-        kinds.join(" "),
-        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 \
-         complex128 string blob duration bigint bigrat time"
-    );
-    assert_eq!(
-        values(&file).unwrap(),
-        [[
-            Value::Bool(true),
-            Value::Int(-128),
-            Value::Int(32_767),
-            Value::Int(-2_147_483_648),
-            Value::Int(i64::MIN),
-            Value::Uint(255),
-            Value::Uint(65_535),
-            Value::Uint(1 << 31),
-            Value::Uint(u64::MAX),
-            Value::Float(0.5),
-            Value::Float(-0.1),
-            Value::Complex { re: 1.0, im: 2.0 },
-            Value::Complex { re: 3.0, im: 4.0 },
-            Value::Text(Bytes::from_static(&[0, 0xFF])),
-            Value::Blob("blob".into()),
-            Value::Duration(-3),
-            Value::BigInt("gob".into()),
-            Value::BigRat("gob".into()),
-            Value::Null,
-        ]]
-    );
-}
-
-fn bytes_as_text(bytes: &[u8]) -> Scalar {
-    Scalar::Text(bytes.to_vec().into())
 }
 
 #[test]
