@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod sample;
+mod types;
 
 use bytes::Bytes;
 
