@@ -13,6 +13,12 @@ pub const DEFAULT_DATA_DIR: &str = "/var/lib/rkt";
 /// The directory of pods, below the data directory.
 pub const PODS: &str = "pods";
 
+/// The directory of locks that are on no file of their own, below the data directory.
+pub const LOCKS: &str = "locks";
+
+/// What rkt locks while it makes a pod, below the data directory.
+pub const PREPARE_LOCK: &str = "locks/prepareLock";
+
 /// The lifecycle directory that a pod lies in, below [`PODS`].
 ///
 /// Together with the lock on the pod's directory it makes the pod's state. The order is the
@@ -70,6 +76,8 @@ pub mod pod {
     pub const MANIFEST: &str = "pod";
     /// Empty; its modification time is when the pod was created.
     pub const CREATED: &str = "pod-created";
+    /// Empty; what pods are locked by while apps are added to them or removed.
+    pub const LOCK: &str = "pod.lck";
     /// The process id of stage1, in decimal; written when the pod starts.
     pub const PID: &str = "pid";
     /// Instead of [`PID`]: the process id of the parent of stage1's process.
@@ -82,12 +90,31 @@ pub mod pod {
     pub const OVERLAY_PREPARED: &str = "overlay-prepared";
     /// The tree store id of stage1's image.
     pub const STAGE1_TREE_STORE_ID: &str = "stage1TreeStoreID";
+    /// The directory of stage1's image.
+    pub const STAGE1: &str = "stage1";
+    /// The manifest of stage1's image.
+    pub const STAGE1_MANIFEST: &str = "stage1/manifest";
     /// The root of stage1's file system, unless the pod uses overlayfs.
     pub const STAGE1_ROOTFS: &str = "stage1/rootfs";
+
+    /// The directory of what is known of the apps' images, which has one for each app.
+    pub const APPS_INFO: &str = "appsinfo";
+    /// The directory of the overlayfs layers, which has one for each tree store id.
+    pub const OVERLAY: &str = "overlay";
 
     /// The manifest of an app's image.
     pub fn app_image_manifest(app: &str) -> String {
         format!("appsinfo/{app}/manifest")
+    }
+
+    /// The tree store id of an app's image; there when the pod uses overlayfs.
+    pub fn app_tree_store_id(app: &str) -> String {
+        format!("appsinfo/{app}/treeStoreID")
+    }
+
+    /// An app's image, rendered, for the root of stage1's file system.
+    pub fn app_tree(stage1_rootfs: &str, app: &str) -> String {
+        format!("{stage1_rootfs}/opt/stage2/{app}")
     }
 
     /// The root of stage1's file system in a pod that uses overlayfs, for the content of
@@ -114,16 +141,38 @@ pub mod store {
     /// the name in [`DB`].
     pub const DB_LOG: &str = ".34a8b4c1ad933745146fdbfef3073706ee571625";
 
+    /// The directory of the images themselves.
+    pub const BLOBS: &str = "cas/blob";
+    /// The directory of the images' manifests.
+    pub const IMAGE_MANIFESTS: &str = "cas/imageManifest";
+    /// The directory of the images' locks.
+    pub const IMAGE_LOCKS: &str = "cas/imagelocks";
+    /// The directory of the tree store: images rendered, named by tree store id.
+    pub const TREES: &str = "cas/tree";
+    /// The directory of the tree store's locks.
+    pub const TREE_LOCKS: &str = "cas/treestorelocks";
+    /// The directory of images that are being imported.
+    pub const TMP: &str = "cas/tmp";
+
     /// What every blob key begins with.
     pub const KEY_PREFIX: &str = "sha512-";
 
     /// The manifest of the image with this blob key, below [`CAS`]. `None` when the key is
     /// none: `sha512-` and at least two hexadecimal digits.
     pub fn image_manifest(key: &str) -> Option<String> {
+        Some(format!("imageManifest/{}", by_key(key)?))
+    }
+
+    /// The image with this blob key, below [`CAS`]. `None` as for [`image_manifest`].
+    pub fn blob(key: &str) -> Option<String> {
+        Some(format!("blob/{}", by_key(key)?))
+    }
+
+    /// The place of a key among many: its first two digits make a directory.
+    fn by_key(key: &str) -> Option<String> {
         let digits = key.strip_prefix(KEY_PREFIX)?;
         let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
-        (digits.len() >= 2 && is_hex(digits))
-            .then(|| format!("imageManifest/sha512/{}/{key}", &digits[..2]))
+        (digits.len() >= 2 && is_hex(digits)).then(|| format!("sha512/{}/{key}", &digits[..2]))
     }
 }
 
@@ -137,10 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn only_blob_keys_name_manifests() {
+    fn only_blob_keys_name_files() {
         assert_eq!(
             store::image_manifest("sha512-4fc4").as_deref(),
             Some("imageManifest/sha512/4f/sha512-4fc4")
+        );
+        assert_eq!(
+            store::blob("sha512-4fc4").as_deref(),
+            Some("blob/sha512/4f/sha512-4fc4")
         );
         for key in [
             "",

@@ -14,7 +14,7 @@ use std::{
 use rkt_api::layout::{self, Phase};
 
 use crate::{
-    names, pod,
+    pod,
     spec::{HostSpec, Pod, SET_UP_AT_S},
     tree::{Tree, at, time_s},
 };
@@ -25,6 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often [`Host::hold`] looks whether the lock is free.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// The directories of the image store, with the modes that rkt gives them.
+const STORE: [(&str, u32); 8] = [
+    (layout::store::CAS, 0o770),
+    (layout::store::BLOBS, 0o770),
+    (layout::store::DB_DIR, 0o770),
+    (layout::store::IMAGE_MANIFESTS, 0o770),
+    (layout::store::IMAGE_LOCKS, 0o770),
+    (layout::store::TMP, 0o770),
+    (layout::store::TREES, 0o755),
+    (layout::store::TREE_LOCKS, 0o755),
+];
 
 /// A data directory on disk.
 #[derive(Debug)]
@@ -53,14 +65,14 @@ impl Host {
         for phase in Phase::ALL {
             tree.dir(format!("{}/{phase}", layout::PODS), 0o750, set_up);
         }
-        for (path, mode) in names::store::SKELETON {
+        for (path, mode) in STORE {
             tree.dir(path, mode, set_up);
         }
         // rkt's set-up script makes the index as an empty file; the first transaction fills it.
         let index = format!("{}/{}", layout::store::DB_DIR, layout::store::DB);
         tree.file(index, 0o660, set_up, "");
-        tree.dir(names::LOCKS, 0o750, set_up);
-        tree.file(names::PREPARE_LOCK, 0o640, set_up, "");
+        tree.dir(layout::LOCKS, 0o750, set_up);
+        tree.file(layout::PREPARE_LOCK, 0o640, set_up, "");
         tree.write_below(&dir)?;
         Ok(Self { dir })
     }

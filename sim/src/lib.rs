@@ -17,6 +17,5 @@ pub mod spec;
 mod aci;
 mod go_json;
 mod manifest;
-mod names;
 mod pod;
 mod tree;

@@ -9,7 +9,7 @@ use std::{io, time::SystemTime};
 use rkt_api::layout::{self, Phase};
 
 use crate::{
-    aci, manifest, names,
+    aci, manifest,
     spec::{App, Image, Pod, Process},
     tree::{Tree, check_file_name, time_ns},
 };
@@ -95,7 +95,7 @@ impl<'a> Dir<'a> {
     /// What `rkt prepare` leaves, and the first half of `rkt run`.
     fn prepare(&self, tree: &mut Tree) -> io::Result<()> {
         self.stage1(tree);
-        tree.dir(self.at(names::pod::APPS_INFO), DIR, self.created);
+        tree.dir(self.at(layout::pod::APPS_INFO), DIR, self.created);
         if !self.prepared {
             // Rendering an image takes longest, so that is where preparing mostly stops: the
             // app's directory is there and still empty.
@@ -110,7 +110,7 @@ impl<'a> Dir<'a> {
         let mut file = |name, mode, content| {
             tree.file(self.at(name), mode, self.created, content);
         };
-        file(names::pod::LOCK, LOCK, vec![]);
+        file(layout::pod::LOCK, LOCK, vec![]);
         file(layout::pod::MANIFEST, PREPARED, manifest::pod(self.pod)?);
         file(layout::pod::CREATED, PREPARED, vec![]);
         if self.pod.overlay {
@@ -122,9 +122,9 @@ impl<'a> Dir<'a> {
     /// The stage1 image: rendered into the pod, unless overlayfs is to lay it there.
     fn stage1(&self, tree: &mut Tree) {
         let created = self.created;
-        tree.dir(self.at(names::pod::STAGE1), DIR, created);
+        tree.dir(self.at(layout::pod::STAGE1), DIR, created);
         tree.file(
-            self.at(names::pod::STAGE1_MANIFEST),
+            self.at(layout::pod::STAGE1_MANIFEST),
             PREPARED,
             created,
             self.stage1_manifest.clone(),
@@ -145,7 +145,7 @@ impl<'a> Dir<'a> {
     }
 
     fn app_info(&self, app: &App) -> String {
-        self.at(&format!("{}/{}", names::pod::APPS_INFO, app.name))
+        self.at(&format!("{}/{}", layout::pod::APPS_INFO, app.name))
     }
 
     /// What is kept of an app: its image's manifest and either the name of its rendered image
@@ -161,11 +161,14 @@ impl<'a> Dir<'a> {
             manifest::image(&app.image)?,
         );
         if self.pod.overlay {
-            let path = self.at(&names::pod::app_tree_store_id(&app.name));
+            let path = self.at(&layout::pod::app_tree_store_id(&app.name));
             tree.file(path, PREPARED, created, app.image.tree_store_id()?);
             return Ok(());
         }
-        let dir = self.at(&names::pod::app_dir(layout::pod::STAGE1_ROOTFS, &app.name));
+        let dir = self.at(&layout::pod::app_tree(
+            layout::pod::STAGE1_ROOTFS,
+            &app.name,
+        ));
         tree.dir(dir.clone(), aci::DIR_MODE, created);
         for aci::Entry { path, content } in aci::entries(&app.image)? {
             let path = format!("{dir}/{path}");
@@ -213,7 +216,7 @@ impl<'a> Dir<'a> {
     fn overlay(&self, tree: &mut Tree) -> io::Result<()> {
         let changed = self.changed;
         tree.dir(self.at(layout::pod::STAGE1_ROOTFS), STAGE1_DIR, changed);
-        tree.dir(self.at(names::pod::OVERLAY), DIR, changed);
+        tree.dir(self.at(layout::pod::OVERLAY), DIR, changed);
         let mut layers = vec![self.stage1_tree.clone()];
         for app in &self.pod.apps {
             let layer = app.image.tree_store_id()?;
@@ -223,7 +226,7 @@ impl<'a> Dir<'a> {
             }
         }
         for layer in layers {
-            let layer = self.at(&format!("{}/{layer}", names::pod::OVERLAY));
+            let layer = self.at(&format!("{}/{layer}", layout::pod::OVERLAY));
             tree.dir(layer.clone(), DIR, changed);
             tree.dir(format!("{layer}/upper"), STAGE1_DIR, changed);
             tree.dir(format!("{layer}/work"), DIR, changed);

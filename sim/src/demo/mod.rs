@@ -47,7 +47,7 @@ pub enum Error {
     Serve(#[from] ServeError),
     #[error("failed to connect to the server: {0}")]
     Connect(#[from] tonic::transport::Error),
-    #[error("failed to ask the server: {0}")]
+    #[error("failed to ask the server: {}", .0.message())]
     Ask(#[from] tonic::Status),
     #[error("failed to show the answers: {0}")]
     Show(io::Error),
