@@ -129,7 +129,8 @@ async fn show(dir: &Path, address: &str) -> Result<(), Error> {
         images: images.into_inner().images,
     };
     let mut out = io::stdout().lock();
-    let written = write!(out, "{report}").and_then(|()| out.flush());
+    let text = report.to_string();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(Error::Show)
 }
 
