@@ -4,7 +4,7 @@
 //! whole, and about the locks, which are no files but states.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
     thread,
@@ -15,7 +15,8 @@ use rkt_api::layout::{self, Phase};
 
 use crate::{
     pod,
-    spec::{HostSpec, Pod, SET_UP_AT_S},
+    spec::{HostSpec, Image, Pod, SET_UP_AT_S},
+    store,
     tree::{Tree, at, time_s},
 };
 
@@ -69,8 +70,7 @@ impl Host {
             tree.dir(path, mode, set_up);
         }
         // rkt's set-up script makes the index as an empty file; the first transaction fills it.
-        let index = format!("{}/{}", layout::store::DB_DIR, layout::store::DB);
-        tree.file(index, 0o660, set_up, "");
+        tree.file(store::index_path(), store::FILE, set_up, "");
         tree.dir(layout::LOCKS, 0o750, set_up);
         tree.file(layout::PREPARE_LOCK, 0o640, set_up, "");
         tree.write_below(&dir)?;
@@ -99,12 +99,32 @@ impl Host {
         pod::tree(pod)?.write_below(&self.dir)
     }
 
-    /// Writes every pod of the description.
+    /// Imports the images into the empty store, the first one first: the images themselves,
+    /// their manifests and locks, and the index. The index is locked meanwhile, as rkt's
+    /// transactions do.
     ///
     /// # Errors
     ///
-    /// As [`Host::write_pod`]; what was written until then stays.
+    /// [`io::ErrorKind::AlreadyExists`] when there are images in the store, or the same image
+    /// comes twice; [`io::ErrorKind::WouldBlock`] when others keep the index locked for ten
+    /// seconds; any other that the system reports. What was written until then stays.
+    pub fn write_images(&self, images: &[Image]) -> io::Result<()> {
+        let _lock = Hold::of(&self.dir.join(layout::store::DB_DIR))?;
+        let index = self.dir.join(store::index_path());
+        if fs::metadata(&index).map_err(at(&index))?.len() > 0 {
+            let text = format!("{}: there are images in the store", index.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        store::tree(images)?.write_below(&self.dir)
+    }
+
+    /// Writes all images and pods of the description.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::write_images`] and [`Host::write_pod`]; what was written until then stays.
     pub fn write(&self, spec: &HostSpec) -> io::Result<()> {
+        self.write_images(&spec.images)?;
         spec.pods.iter().try_for_each(|pod| self.write_pod(pod))
     }
 
@@ -126,26 +146,31 @@ impl Host {
     /// When the pod is not there; [`io::ErrorKind::WouldBlock`] when the lock is held by
     /// others and stays so for ten seconds.
     pub fn hold(&self, pod: &Pod) -> io::Result<Hold> {
-        let path = self.pod_dir(pod);
-        let dir = File::open(&path).map_err(at(&path))?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match dir.try_lock() {
-                Ok(()) => return Ok(Hold { dir }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    thread::sleep(LOOK_AGAIN);
-                }
-                Err(error) => return Err(at(&path)(error.into())),
-            }
-        }
+        Hold::of(&self.pod_dir(pod))
     }
 }
 
-/// The exclusive lock on a pod's directory. Dropping it lets the lock go.
+/// The exclusive lock on a directory. Dropping it lets the lock go.
 #[derive(Debug)]
 #[must_use = "the lock is let go when this is dropped"]
 pub struct Hold {
     dir: File,
+}
+
+impl Hold {
+    fn of(path: &Path) -> io::Result<Self> {
+        let dir = File::open(path).map_err(at(path))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match dir.try_lock() {
+                Ok(()) => return Ok(Self { dir }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    thread::sleep(LOOK_AGAIN);
+                }
+                Err(error) => return Err(at(path)(error.into())),
+            }
+        }
+    }
 }
 
 impl Drop for Hold {

@@ -18,4 +18,5 @@ mod aci;
 mod go_json;
 mod manifest;
 mod pod;
+mod store;
 mod tree;

@@ -26,10 +26,9 @@ struct Entry {
 
 enum Kind {
     /// A directory; `shared` when it may be there already.
-    Dir {
-        shared: bool,
-    },
-    File(Vec<u8>),
+    Dir { shared: bool },
+    /// A file; `replaces` when one may be there already.
+    File { content: Vec<u8>, replaces: bool },
 }
 
 impl Tree {
@@ -52,7 +51,26 @@ impl Tree {
         modified: SystemTime,
         content: impl Into<Vec<u8>>,
     ) {
-        self.add(path.into(), mode, modified, Kind::File(content.into()));
+        let kind = Kind::File {
+            content: content.into(),
+            replaces: false,
+        };
+        self.add(path.into(), mode, modified, kind);
+    }
+
+    /// Adds a file that may be there already. Then its mode stays.
+    pub(crate) fn replacing_file(
+        &mut self,
+        path: impl Into<String>,
+        mode: u32,
+        modified: SystemTime,
+        content: impl Into<Vec<u8>>,
+    ) {
+        let kind = Kind::File {
+            content: content.into(),
+            replaces: true,
+        };
+        self.add(path.into(), mode, modified, kind);
     }
 
     fn add(&mut self, path: String, mode: u32, modified: SystemTime, kind: Kind) {
@@ -77,7 +95,9 @@ impl Tree {
         for entry in &self.entries {
             let path = root.join(&entry.path);
             match &entry.kind {
-                Kind::File(content) => write_file(&path, entry, content).map_err(at(&path))?,
+                Kind::File { content, replaces } => {
+                    write_file(&path, *replaces, entry, content).map_err(at(&path))?;
+                }
                 Kind::Dir { shared } => {
                     let meta = make_dir(&path, *shared, entry).map_err(at(&path))?;
                     dirs.push((path, meta));
@@ -108,10 +128,18 @@ fn make_dir(path: &Path, shared: bool, entry: &Entry) -> io::Result<(u32, System
     }
 }
 
-fn write_file(path: &Path, entry: &Entry, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
+fn write_file(path: &Path, replaces: bool, entry: &Entry, content: &[u8]) -> io::Result<()> {
+    let (mut file, mode) = match File::create_new(path) {
+        Ok(file) => (file, entry.mode),
+        Err(error) if replaces && error.kind() == io::ErrorKind::AlreadyExists => {
+            let file = File::options().write(true).truncate(true).open(path)?;
+            let mode = file.metadata()?.permissions().mode() & 0o7777;
+            (file, mode)
+        }
+        Err(error) => return Err(error),
+    };
     file.write_all(content)?;
-    set_meta(&file, entry.mode, entry.modified)
+    set_meta(&file, mode, entry.modified)
 }
 
 fn set_meta(file: &File, mode: u32, modified: SystemTime) -> io::Result<()> {

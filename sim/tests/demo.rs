@@ -44,12 +44,22 @@ impl Demo {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => text = text + &line + "\n",
                 Err(RecvTimeoutError::Timeout) => panic!("no {last:?} in time:\n{text}"),
-                Err(RecvTimeoutError::Disconnected) => panic!("no {last:?} ever:\n{text}"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("no {last:?} ever:\n{text}{}", self.error());
+                }
             }
             if text.lines().last().unwrap().starts_with(last) {
                 return text;
             }
         }
+    }
+
+    /// What it has to say on standard error, once it has ended.
+    fn error(&mut self) -> String {
+        let mut error = String::new();
+        let mut stderr = self.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut error).unwrap();
+        error
     }
 
     fn signal(&self, signal: Signal) {
@@ -124,6 +134,10 @@ fn it_shows_every_pod_and_image_and_ends_on_ctrl_c() {
         let id = pod.id.to_string();
         assert!(has_line(&[&id[..8], state(pod)]), "{id}:\n{text}");
     }
+    for image in &example.images {
+        let key = image.blob_key().unwrap();
+        assert!(has_line(&[&key[..19], &image.name]), "{key}:\n{text}");
+    }
     assert!(text.contains("rkt 1.30.0, appc 0.8.11"), "{text}");
     assert!(
         text.contains("default 172.16.28.2, cluster fd00:5e::7"),
@@ -157,9 +171,7 @@ fn an_address_that_is_taken_is_one_sentence() {
     let taken = other.local_addr().unwrap().to_string();
     let mut demo = Demo::start(tmp.path(), &taken);
     assert_eq!(demo.wait().code(), Some(254));
-    let mut error = String::new();
-    let mut stderr = demo.0.stderr.take().unwrap();
-    stderr.read_to_string(&mut error).unwrap();
+    let error = demo.error();
     assert_eq!(error.lines().count(), 1, "{error}");
     assert!(error.contains(&taken), "{error}");
     assert!(error.contains("--listen"), "{error}");

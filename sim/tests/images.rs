@@ -1,0 +1,190 @@
+//! What a written image store looks like on disk.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::{fs, io};
+
+use common::{list, names, times_ns};
+use rkt_api::formats::ql::{Database, rkt};
+use rkt_sim::{
+    example,
+    host::Host,
+    spec::{Image, SET_UP_AT_S},
+};
+
+const IMPORTED_AT_S: i64 = 1_530_000_000;
+
+fn images() -> [Image; 2] {
+    let authors = ("authors".to_owned(), "A & B <ab@example.com>".to_owned());
+    [
+        Image {
+            imported_at_s: IMPORTED_AT_S,
+            size_bytes: Some(44_511_232),
+            tree_store_size_bytes: 7,
+            ..Image::new("coreos.com/etcd", "v3.3.3")
+        },
+        Image {
+            imported_at_s: IMPORTED_AT_S - 60,
+            latest: true,
+            annotations: vec![authors],
+            ..Image::new("example.com/web", "1")
+        },
+    ]
+}
+
+fn empty_host() -> (tempfile::TempDir, Host) {
+    let tmp = tempfile::tempdir().unwrap();
+    let host = Host::create(tmp.path().join("rkt")).unwrap();
+    (tmp, host)
+}
+
+#[test]
+fn every_image_has_blob_manifest_and_lock() {
+    let (_tmp, host) = empty_host();
+    let before = list(host.dir());
+    host.write_images(&images()).unwrap();
+    let mut after = list(host.dir());
+    after.retain(|path, _| !before.contains_key(path));
+
+    let mut expected = vec![
+        "0660 cas/db/.34a8b4c1ad933745146fdbfef3073706ee571625".to_owned(),
+        "0770 cas/blob/sha512".to_owned(),
+        "0770 cas/imageManifest/sha512".to_owned(),
+    ];
+    for image in images() {
+        let key = image.blob_key().unwrap();
+        let shard = &key["sha512-".len()..][..2];
+        expected.extend([
+            format!("0770 cas/blob/sha512/{shard}"),
+            format!("0600 cas/blob/sha512/{shard}/{key}"),
+            format!("0770 cas/imageManifest/sha512/{shard}"),
+            format!("0660 cas/imageManifest/sha512/{shard}/{key}"),
+            format!("0660 cas/imagelocks/{key}"),
+        ]);
+    }
+    let mut shown = names(&after);
+    shown.sort();
+    expected.sort();
+    assert_eq!(shown, expected);
+
+    let mode = |path: &str| list(host.dir())[path].mode & 0o7777;
+    assert_eq!(mode("cas/db/ql.db"), 0o660);
+    assert_eq!(mode("cas/blob"), 0o770);
+}
+
+#[test]
+fn times_are_those_of_the_imports() {
+    let (_tmp, host) = empty_host();
+    host.write_images(&images()).unwrap();
+    let of = |path: &str| times_ns(&host.dir().join(path)).0 / 1_000_000_000;
+    for path in ["cas/db", "cas/db/ql.db", "cas/blob", "cas/imagelocks"] {
+        assert_eq!(of(path), IMPORTED_AT_S, "{path}");
+    }
+    assert_eq!(of("cas/tree"), SET_UP_AT_S);
+    for image in images() {
+        let key = image.blob_key().unwrap();
+        assert_eq!(of(&format!("cas/imagelocks/{key}")), image.imported_at_s);
+    }
+}
+
+#[test]
+fn manifests_are_those_in_the_images_escaped_as_go_does() {
+    let (_tmp, host) = empty_host();
+    host.write_images(&images()).unwrap();
+    for image in images() {
+        let key = image.blob_key().unwrap();
+        let read = |kind: &str| {
+            let shard = &key["sha512-".len()..][..2];
+            fs::read(host.dir().join(format!("cas/{kind}/sha512/{shard}/{key}"))).unwrap()
+        };
+        let manifest = read("imageManifest");
+        let blob = read("blob");
+        let mut tar = tar::Archive::new(blob.as_slice());
+        let mut first = tar.entries().unwrap().next().unwrap().unwrap();
+        assert_eq!(first.path().unwrap().to_str(), Some("manifest"));
+        let mut packed = Vec::new();
+        io::copy(&mut first, &mut packed).unwrap();
+        assert_eq!(packed, manifest);
+
+        let text = String::from_utf8(manifest).unwrap();
+        let escaped = r#""value":"A \u0026 B \u003cab@example.com\u003e""#;
+        assert_eq!(
+            text.contains(escaped),
+            !image.annotations.is_empty(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_index_has_a_row_for_every_image() {
+    let (_tmp, host) = empty_host();
+    host.write_images(&images()).unwrap();
+    let index = fs::read(host.dir().join("cas/db/ql.db")).unwrap();
+    let index = Database::open(index, None).unwrap();
+    assert_eq!(rkt::schema_version(&index).unwrap(), Some(7));
+    assert_eq!(rkt::remotes(&index).unwrap().count(), 0);
+    let rows: Vec<_> = rkt::images(&index).unwrap().map(Result::unwrap).collect();
+    // The row written last comes first.
+    let mut images = images();
+    images.reverse();
+    assert_eq!(rows.len(), images.len());
+    for (row, image) in rows.iter().zip(&images) {
+        assert_eq!(row.blob_key, image.blob_key().unwrap());
+        assert_eq!(row.name, image.name);
+        assert_eq!(row.import_time.unix_s, image.imported_at_s);
+        assert_eq!(row.latest, image.latest);
+        assert_eq!(row.tree_store_size_bytes, image.tree_store_size_bytes);
+    }
+    assert_eq!(rows[1].size_bytes, 44_511_232);
+    let web = &rows[0].blob_key;
+    let shard = &web["sha512-".len()..][..2];
+    let blob = host.dir().join(format!("cas/blob/sha512/{shard}/{web}"));
+    let size_bytes = fs::metadata(blob).unwrap().len();
+    assert_eq!(u64::try_from(rows[0].size_bytes), Ok(size_bytes));
+}
+
+#[test]
+fn images_come_into_an_empty_store() {
+    let (_tmp, host) = empty_host();
+    let before = list(host.dir());
+    host.write_images(&[]).unwrap();
+    assert_eq!(list(host.dir()), before);
+
+    host.write_images(&images()).unwrap();
+    let written = list(host.dir());
+    let again = host.write_images(&[Image::new("example.com/other", "1")]);
+    assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(list(host.dir()), written);
+}
+
+#[test]
+fn impossible_times_are_errors() {
+    let (_tmp, host) = empty_host();
+    let never = Image {
+        imported_at_s: i64::MAX,
+        ..Image::new("example.com/web", "1")
+    };
+    // Whether the system has such a time or not, nothing panics.
+    let _ = host.write_images(&[never]);
+}
+
+#[test]
+fn the_example_host_is_the_same_everywhere() {
+    let written = || {
+        let (tmp, host) = empty_host();
+        let spec = example::host();
+        host.write(&spec).unwrap();
+        let held = host.hold_locked(&spec).unwrap();
+        assert_eq!(
+            held.len(),
+            spec.pods.iter().filter(|pod| pod.locked).count()
+        );
+        let list = list(host.dir());
+        drop(tmp);
+        list
+    };
+    assert_eq!(written(), written());
+}
