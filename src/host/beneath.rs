@@ -169,7 +169,7 @@ mod tests {
         symlink("a", at("pod/dirlink")).unwrap();
         symlink("/proc/self/fd", at("pod/magic")).unwrap();
         rustix::fs::mknodat(CWD, at("pod/fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        let dir = Dir::open(&at("pod")).unwrap();
+        let dir = Dir::open(at("pod")).unwrap();
         (temp, dir)
     }
 

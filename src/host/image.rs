@@ -57,7 +57,7 @@ pub(crate) enum IndexError {
 /// there has no images.
 pub(crate) fn image_index(data_dir: &Path) -> Result<Vec<rkt::Image>, IndexError> {
     let unreadable = |file, cause| IndexError::File { file, cause };
-    let dir = match Dir::open(&data_dir.join(store::DB_DIR)) {
+    let dir = match Dir::open(data_dir.join(store::DB_DIR)) {
         Ok(dir) => dir,
         Err(Errno::NOENT) => return Ok(Vec::new()),
         Err(errno) => return Err(unreadable(store::DB_DIR, Cause::Unreadable(errno))),
@@ -91,7 +91,7 @@ pub(crate) fn image(data_dir: &Path, row: &rkt::Image) -> Result<ImageFacts, Fau
         return Err(Cause::Malformed("no blob key".to_owned()).of(&row.blob_key));
     };
     let read = || {
-        let cas = Dir::open(&data_dir.join(store::CAS)).map_err(Cause::Unreadable)?;
+        let cas = Dir::open(data_dir.join(store::CAS)).map_err(Cause::Unreadable)?;
         let bytes = cas.read(&file, MANIFEST_LIMIT_BYTES)?;
         let manifest =
             ImageManifest::parse(&bytes).map_err(|error| Cause::Malformed(error.to_string()))?;

@@ -1,5 +1,7 @@
 //! End-to-end tests: the real server on real directories, through real sockets.
 
+#![expect(clippy::unwrap_used, reason = "all of this is a test")]
+
 mod golden;
 mod json;
 mod lifecycle;

@@ -153,10 +153,10 @@ async fn answers_are_those_of_rkt() {
 
 /// Takes out of an answer what depends on the machine or the moment.
 fn blank(call: &Call, answer: &mut Value) {
-    if let Some(dir) = answer.pointer_mut("/info/global_flags/dir") {
-        if dir.as_str() == call.dir.to_str() {
-            *dir = json!("{dir}");
-        }
+    if let Some(dir) = answer.pointer_mut("/info/global_flags/dir")
+        && dir.as_str() == call.dir.to_str()
+    {
+        *dir = json!("{dir}");
     }
     let by_cgroup = ["cgroups", "pod_sub_cgroups"]
         .iter()

@@ -139,7 +139,7 @@ fn plainly_matches(filter: &PodFilter, pod: &Pod) -> bool {
         return false;
     }
     if !filter.pod_sub_cgroups.is_empty() {
-        if pod.cgroup == "" {
+        if pod.cgroup.is_empty() {
             return false;
         }
         let mut found = false;
