@@ -24,9 +24,11 @@ impl Reported {
     pub(super) fn all_pods(&self, scan: &Scan) {
         let mut known = lock(&self.pods);
         let mut current = HashMap::new();
-        for pod in scan.pods.iter().filter(|pod| !pod.faults.is_empty()) {
-            let faults = known.remove(&pod.id).unwrap_or_default();
-            current.insert(pod.id, log_new(pod, faults));
+        for pod in &scan.pods {
+            let faults = log_new(pod, known.remove(&pod.id).unwrap_or_default());
+            if !faults.is_empty() {
+                current.insert(pod.id, faults);
+            }
         }
         *known = current;
         drop(known);
@@ -44,9 +46,9 @@ impl Reported {
     /// Logs what is new in one pod.
     pub(super) fn pod(&self, pod: &PodFacts) {
         let mut known = lock(&self.pods);
-        let faults = known.remove(&pod.id).unwrap_or_default();
-        if !pod.faults.is_empty() {
-            known.insert(pod.id, log_new(pod, faults));
+        let faults = log_new(pod, known.remove(&pod.id).unwrap_or_default());
+        if !faults.is_empty() {
+            known.insert(pod.id, faults);
         }
     }
 
