@@ -295,7 +295,12 @@ impl<'a> Reader<'a> {
         match self.dir.stat_regular(names::OVERLAY_PREPARED) {
             Ok(_) => {
                 let id = self.word(names::STAGE1_TREE_STORE_ID, self.is_complete())?;
-                Some(names::stage1_overlay_rootfs(id.trim_ascii_end()))
+                let id = id.trim_ascii_end();
+                if id.is_empty() {
+                    self.malformed(names::STAGE1_TREE_STORE_ID, "no tree store id");
+                    return None;
+                }
+                Some(names::stage1_overlay_rootfs(id))
             }
             Err(cause) => {
                 self.note(names::OVERLAY_PREPARED, cause, false);
@@ -305,8 +310,17 @@ impl<'a> Reader<'a> {
     }
 
     fn status(&mut self, file: &str) -> Option<AppStatus> {
-        // An app that has not exited has none.
-        let bytes = self.content(file, WORD_LIMIT_BYTES, false)?;
+        let bytes = match self.dir.read(file, WORD_LIMIT_BYTES) {
+            Ok(bytes) => bytes,
+            // The app has not exited.
+            Err(Cause::Missing) => return None,
+            Err(cause) => {
+                self.note(file, cause, false);
+                // It has, if there is a file, whatever it holds.
+                self.dir.stat_regular(file).ok()?;
+                Vec::new()
+            }
+        };
         Some(AppStatus {
             exit_code: leading_number(&bytes),
         })
