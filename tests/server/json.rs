@@ -1,6 +1,8 @@
 //! Messages as JSON with the proto's field names, all fields present, 64-bit numbers as
 //! strings and bytes in base64; and calls by the name of their method.
 
+use std::sync::LazyLock;
+
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions, prost::Message};
 use rkt_api::api::{self, FILE_DESCRIPTOR_SET};
 use serde_json::Value;
@@ -54,7 +56,8 @@ fn from_json<M: Message + Default>(name: &str, json: &Value) -> M {
 }
 
 fn descriptor(name: &str) -> prost_reflect::MessageDescriptor {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
-    pool.get_message_by_name(&format!("v1alpha.{name}"))
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap());
+    POOL.get_message_by_name(&format!("v1alpha.{name}"))
         .unwrap()
 }

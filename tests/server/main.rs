@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod broken;
 mod golden;
+mod hosts;
 mod json;
 mod lifecycle;
 mod recorded;

@@ -133,6 +133,17 @@ impl Server {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// Tells the server to end, and gives all that it has written.
+    pub async fn end(mut self) -> String {
+        self.signal(rustix::process::Signal::TERM);
+        let ended = tokio::task::spawn_blocking(move || {
+            assert!(wait_for(&mut self.child).success(), "{}", self.log());
+            eventually("the log ends", || self.log.lines.lock().unwrap().ended);
+            self.log()
+        });
+        ended.await.unwrap()
+    }
+
     /// Waits until the server has ended. Clients go on meanwhile: one that did not would hold
     /// it up.
     pub async fn wait(mut self) -> ExitStatus {
@@ -147,6 +158,14 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What `call` gives. Fails if it takes so long that it must have been held up.
+pub async fn at_once<T>(what: &str, call: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE / 2, call).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("no answer: {what}"),
     }
 }
 

@@ -1,0 +1,90 @@
+//! Hosts for tests to start from: sound pods in directories of their own.
+
+use std::{
+    net::Ipv4Addr,
+    ops::Deref,
+    path::{Path, PathBuf},
+};
+
+use rkt_sim::{
+    host::{Hold, Host},
+    spec::{App, Image, Network, Phase, Pod, Process, Started},
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+pub const CREATED_AT_NS: i64 = 1_530_000_000_123_456_789;
+pub const STARTED_AT_NS: i64 = 1_530_000_060_000_000_001;
+
+/// Above the largest process id that Linux gives out.
+pub const NO_PROCESS: i32 = 1 << 30;
+
+/// A data directory in a temporary one, which has room for more beside it.
+pub struct TempHost {
+    host: Host,
+    temp: TempDir,
+}
+
+impl TempHost {
+    pub fn create() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let host = Host::create(temp.path().join("rkt")).unwrap();
+        Self { host, temp }
+    }
+
+    /// A path beside the data directory.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.temp.path().join(name)
+    }
+
+    /// The directory of a phase.
+    pub fn phase_dir(&self, phase: Phase) -> PathBuf {
+        phase_dir(self.dir(), phase)
+    }
+
+    /// Writes the pod, and takes its lock if it is to be locked.
+    pub fn add(&self, pod: &Pod) -> Option<Hold> {
+        self.write_pod(pod).unwrap();
+        pod.locked.then(|| self.hold(pod).unwrap())
+    }
+}
+
+impl Deref for TempHost {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+/// The directory of a phase in a data directory.
+pub fn phase_dir(dir: &Path, phase: Phase) -> PathBuf {
+    dir.join(rkt_api::layout::PODS).join(phase.dir_name())
+}
+
+/// A pod with two apps, the first of which has exited, and with everything else that a pod
+/// can have; noted is a process that does not exist.
+pub fn pod(number: u32, phase: Phase) -> Pod {
+    let docker = |name: &str, value: &str| (format!("appc.io/docker/{name}"), value.to_owned());
+    let mut web = App::new("web", Image::new("example.com/web", "1.2"));
+    web.image.annotations = vec![docker("tag", "1.2"), docker("imageid", "sha256:0f3a")];
+    web.annotations = vec![("role".to_owned(), "front".to_owned())];
+    web.exit_code = Some(37);
+    Pod {
+        apps: vec![web, App::new("db", Image::new("coreos.com/etcd", "v3.1.0"))],
+        annotations: vec![("color".to_owned(), "green".to_owned())],
+        created_at_ns: CREATED_AT_NS,
+        started: Some(Started {
+            process: Process::Pid(NO_PROCESS),
+            at_ns: STARTED_AT_NS,
+        }),
+        subcgroup: Some("machine.slice/sound.scope".to_owned()),
+        networks: Some(vec![Network::new("default", Ipv4Addr::new(172, 16, 28, 2))]),
+        ..Pod::new(id(number), phase)
+    }
+}
+
+/// The id of the pod with this number.
+pub fn id(number: u32) -> Uuid {
+    Uuid::from_fields(number, 0x1111, 0x4222, b"\x83\x33\x44\x44\x55\x55\x66\x66")
+}
