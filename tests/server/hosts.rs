@@ -1,9 +1,15 @@
 //! Hosts for tests to start from: sound pods in directories of their own.
 
 use std::{
+    fs::{self, Permissions},
     net::Ipv4Addr,
     ops::Deref,
+    os::unix::{
+        fs::{PermissionsExt as _, lchown},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use rkt_sim::{
@@ -12,6 +18,11 @@ use rkt_sim::{
 };
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::support::{PROGRAM, Server, command_of};
+
+/// The id of the user and of the group who own nothing.
+const NOBODY: u32 = 65534;
 
 pub const CREATED_AT_NS: i64 = 1_530_000_000_123_456_789;
 pub const STARTED_AT_NS: i64 = 1_530_000_060_000_000_001;
@@ -54,6 +65,34 @@ impl Deref for TempHost {
 
     fn deref(&self) -> &Host {
         &self.host
+    }
+}
+
+/// Starts the server on the host as an ordinary user: one of the group that may read the data
+/// directory when the tests are root's, else the one who runs them.
+pub fn serve_unprivileged(host: &TempHost, args: &[&str]) -> Server {
+    if !rustix::process::geteuid().is_root() {
+        return Server::start(host.dir(), args);
+    }
+    let reachable = Permissions::from_mode(0o711);
+    fs::set_permissions(host.temp.path(), reachable).unwrap();
+    give_to_group(host.dir(), NOBODY);
+    let program = host.beside("rkt-api-service");
+    // By another process: one of ours that is being started elsewhere would have the
+    // program open for writing, and then it cannot be run.
+    let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+    assert!(copied.unwrap().success());
+    let mut command = command_of(program, host.dir(), args);
+    command.uid(NOBODY).gid(NOBODY);
+    Server::listen(command)
+}
+
+fn give_to_group(path: &Path, group: u32) {
+    lchown(path, None, Some(group)).unwrap();
+    if path.symlink_metadata().unwrap().is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give_to_group(&entry.unwrap().path(), group);
+        }
     }
 }
 

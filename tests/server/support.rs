@@ -1,6 +1,7 @@
 //! What the tests share: the real server as a process, and clients of it.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -43,9 +44,17 @@ struct Lines {
     ended: bool,
 }
 
+/// The server's program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rkt-api-service");
+
 /// The command that runs the server on `dir`.
 pub fn command(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rkt-api-service"));
+    command_of(PROGRAM, dir, args)
+}
+
+/// The command that runs the server's program, wherever it is, on `dir`.
+pub fn command_of(program: impl AsRef<OsStr>, dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command
         .arg("--dir")
         .arg(dir)
@@ -59,7 +68,11 @@ pub fn command(dir: &Path, args: &[&str]) -> Command {
 impl Server {
     /// Starts the server on `dir` at a free TCP port, and waits until it answers.
     pub fn start(dir: &Path, args: &[&str]) -> Self {
-        let mut command = command(dir, args);
+        Self::listen(command(dir, args))
+    }
+
+    /// Runs `command` at a free TCP port, and waits until it answers.
+    pub fn listen(mut command: Command) -> Self {
         command.args(["--listen", "127.0.0.1:0"]);
         Self::spawn(command)
     }
@@ -104,6 +117,10 @@ impl Server {
 
     pub async fn client(&self) -> Client {
         connect(&self.url()).await
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// All that the server has written so far.
