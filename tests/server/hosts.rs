@@ -74,17 +74,22 @@ pub fn serve_unprivileged(host: &TempHost, args: &[&str]) -> Server {
     if !rustix::process::geteuid().is_root() {
         return Server::start(host.dir(), args);
     }
-    let reachable = Permissions::from_mode(0o711);
-    fs::set_permissions(host.temp.path(), reachable).unwrap();
     give_to_group(host.dir(), NOBODY);
-    let program = host.beside("rkt-api-service");
-    // By another process: one of ours that is being started elsewhere would have the
-    // program open for writing, and then it cannot be run.
+    Server::listen(command_of_nobody(host.temp.path(), host.dir(), args))
+}
+
+/// The command that runs the server on `dir` as a user who owns nothing. That takes root.
+/// The program is copied into `temp`, where that user can reach it.
+pub fn command_of_nobody(temp: &Path, dir: &Path, args: &[&str]) -> Command {
+    fs::set_permissions(temp, Permissions::from_mode(0o711)).unwrap();
+    let program = temp.join("rkt-api-service");
+    // By another process: what one of ours writes is also open in those that other tests are
+    // just starting, and cannot be run as long as it is.
     let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
     assert!(copied.unwrap().success());
-    let mut command = command_of(program, host.dir(), args);
+    let mut command = command_of(program, dir, args);
     command.uid(NOBODY).gid(NOBODY);
-    Server::listen(command)
+    command
 }
 
 fn give_to_group(path: &Path, group: u32) {

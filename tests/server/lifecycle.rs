@@ -4,10 +4,7 @@ use std::{
     fs::{self, File},
     io::Read as _,
     net::TcpListener,
-    os::{
-        fd::OwnedFd,
-        unix::{net::UnixListener, process::CommandExt as _},
-    },
+    os::{fd::OwnedFd, unix::net::UnixListener},
     path::Path,
     process::{Command, Stdio},
 };
@@ -27,7 +24,10 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::support::{Server, command, connect, eventually, wait_for};
+use crate::{
+    hosts::command_of_nobody,
+    support::{Server, command, connect, eventually, wait_for},
+};
 
 const SERVICE: &str = "v1alpha.PublicAPI";
 
@@ -177,18 +177,8 @@ fn a_data_directory_of_somebody_else_is_an_error() {
         return;
     }
     let (temp, host) = empty_host();
-    // Where an ordinary user can reach it.
-    let program = temp.path().join("rkt-api-service");
-    fs::copy(env!("CARGO_BIN_EXE_rkt-api-service"), &program).unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(temp.path(), open).unwrap();
-    let mut server = Command::new(&program);
-    server
-        .arg("--dir")
-        .arg(host.dir())
-        .arg("--listen=127.0.0.1:0");
-    server.uid(65534).gid(65534);
-    let said = failed_start(server);
+    let args = ["--listen=127.0.0.1:0"];
+    let said = failed_start(command_of_nobody(temp.path(), host.dir(), &args));
     assert!(said.contains("ermission denied"), "{said}");
 }
 

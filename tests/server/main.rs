@@ -7,6 +7,7 @@ mod golden;
 mod hosts;
 mod json;
 mod lifecycle;
+mod moving;
 mod read_only;
 mod recorded;
 mod snapshots;
