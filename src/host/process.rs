@@ -86,15 +86,17 @@ mod tests {
 
     #[test]
     fn an_only_child_is_found() {
-        use std::process::{Command, Stdio};
+        use std::{
+            os::unix::process::CommandExt as _,
+            process::{Command, Stdio},
+        };
 
-        // The shell waits on its standard input with as many children as it was told.
+        // The shell waits on its standard input with as many children as it was told, and
+        // then ends them with itself.
         let shell = |children: &str| {
             Command::new("sh")
-                .args([
-                    "-c",
-                    &format!("{children} echo ready; read _; kill $(jobs -p)"),
-                ])
+                .args(["-c", &format!("{children} echo ready; read _; kill 0")])
+                .process_group(0)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()

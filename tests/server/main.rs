@@ -8,6 +8,7 @@ mod hosts;
 mod json;
 mod lifecycle;
 mod moving;
+mod odd;
 mod read_only;
 mod recorded;
 mod snapshots;
