@@ -114,7 +114,8 @@ impl Moving {
 
                 let (start, pause) = (Instant::now(), pauses.next().unwrap());
                 let enough = answers.load(SeqCst) + pause;
-                while answers.load(SeqCst) < enough {
+                // Nobody asks any more once all pods have lived.
+                while answers.load(SeqCst) < enough && !self.has_ended() {
                     assert!(start.elapsed() < DEADLINE, "no more answers");
                     thread::sleep(Duration::from_micros(50));
                 }

@@ -113,7 +113,8 @@ async fn entries_that_are_no_pods() {
     let fifo = |path: &Path| {
         mknodat(CWD, path, FileType::Fifo, Mode::from(0o644), 0).unwrap();
     };
-    let entries: [(Vec<u8>, &dyn Fn(&Path)); 14] = [
+    type Make<'a> = &'a dyn Fn(&Path);
+    let entries: [(Vec<u8>, Make); 14] = [
         (id(0xa1).into(), &write),
         (id(0xa2).into(), &link_elsewhere),
         (id(0xa3).into(), &link_to_pod),
