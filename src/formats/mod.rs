@@ -4,5 +4,6 @@
 //! opens a file, takes a lock, knows where a file lies, or knows what the API makes of it.
 
 pub mod appc;
+pub mod journal;
 pub mod netinfo;
 pub mod ql;

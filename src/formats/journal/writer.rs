@@ -1,0 +1,400 @@
+//! The writer: entries in; objects, links and counts out.
+
+use uuid::Uuid;
+
+use super::{
+    array,
+    change::Change,
+    entry::{Entry, Field},
+    error::Error,
+    hash::{FileHash, jenkins},
+    image::{Image, padded},
+    layout::{data, entry, field, header, object, object::Kind, table as buckets},
+    options::{Growth, Options, Revision, State},
+    table::Table,
+};
+
+/// How large a file may get, in bytes. Systemd lets none grow larger by default, and in files of
+/// its newer kinds offsets have no more than 4 bytes.
+pub const MAX_FILE_BYTES: u64 = u32::MAX as u64;
+
+/// How many buckets systemd gives the table of fields.
+const FIELD_BUCKETS: u64 = 333;
+
+/// The fewest buckets that systemd gives the table of data.
+const MIN_DATA_BUCKETS: u64 = 2047;
+
+/// Writes one journal file.
+///
+/// The used part of the file is kept in memory. The same calls make the same bytes, anywhere.
+///
+/// To write a file that nobody reads yet, append the entries and take what [`finish`] gives. To
+/// write one that grows, apply the changes of [`whole`] to an empty file, and then those
+/// of each call in turn.
+///
+/// ```
+/// use rkt_api::formats::journal::{Entry, Field, Ids, Options, State, Writer};
+/// use uuid::Uuid;
+///
+/// let boot = Uuid::from_u128(3);
+/// let ids = Ids {
+///     file: Uuid::from_u128(1),
+///     machine: Uuid::from_u128(2),
+///     boot,
+///     seqnum: Uuid::from_u128(1),
+/// };
+/// let mut writer = Writer::new(&Options::new(ids))?;
+/// writer.append(&Entry {
+///     realtime_us: 1_500_000_000_000_000,
+///     monotonic_us: 0,
+///     boot_id: boot,
+///     fields: &[Field::new("MESSAGE", "hello"), Field::new("SYSLOG_IDENTIFIER", "app")],
+/// })?;
+/// assert!(writer.finish(State::Offline).starts_with(b"LPKSHHRH"));
+/// # Ok::<(), rkt_api::formats::journal::Error>(())
+/// ```
+///
+/// [`finish`]: Self::finish
+/// [`whole`]: Self::whole
+pub struct Writer {
+    image: Image,
+    data: Table,
+    fields: Table,
+    hash: FileHash,
+    revision: Revision,
+    growth: Growth,
+    state: State,
+    next_seqnum: u64,
+    /// [`MAX_FILE_BYTES`], except in tests.
+    pub(super) limit_bytes: u64,
+}
+
+/// A data object that an entry refers to.
+struct Item {
+    offset: usize,
+    /// The file's hash of it.
+    hash: u64,
+    /// Jenkins' hash of it.
+    jenkins: u64,
+}
+
+impl Writer {
+    /// Begins a file, without entries and online.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Seqnum`] when the first number is 0; [`Error::Full`] when there is no room
+    /// for so large a hash table.
+    pub fn new(options: &Options) -> Result<Self, Error> {
+        let Options {
+            ids,
+            first_seqnum,
+            revision,
+            keyed_hash,
+            growth,
+            expected_payloads,
+        } = *options;
+        if first_seqnum == 0 {
+            return Err(Error::Seqnum(first_seqnum));
+        }
+        let data_buckets = (u64::from(expected_payloads) * 4 / 3).max(MIN_DATA_BUCKETS);
+        let table_bytes = (data_buckets + FIELD_BUCKETS) * buckets::BUCKET_BYTES as u64;
+        let other_bytes = (revision.header_bytes() + 2 * object::HEAD_BYTES) as u64;
+        check_size(table_bytes + other_bytes, MAX_FILE_BYTES)?;
+
+        let mut image = Image::new(revision.header_bytes());
+        image.set(0, header::SIGNATURE);
+        if revision == Revision::V254 {
+            image.set(header::COMPATIBLE_FLAGS, &[header::TAIL_ENTRY_BOOT_ID_FLAG]);
+        }
+        if keyed_hash {
+            image.set(header::INCOMPATIBLE_FLAGS, &[header::KEYED_HASH_FLAG]);
+        }
+        let state = State::Online;
+        image.set(header::STATE, &[state.byte()]);
+        image.set(header::FILE_ID, ids.file.as_bytes());
+        image.set(header::MACHINE_ID, ids.machine.as_bytes());
+        image.set(header::BOOT_ID, ids.boot.as_bytes());
+        image.set(header::SEQNUM_ID, ids.seqnum.as_bytes());
+        image.set_u64(header::HEADER_SIZE, revision.header_bytes() as u64);
+
+        let fields = Table::of_fields(&mut image, FIELD_BUCKETS, field::PAYLOAD);
+        let data = Table::of_data(&mut image, data_buckets, data::PAYLOAD);
+        let mut writer = Self {
+            image,
+            data,
+            fields,
+            hash: if keyed_hash {
+                FileHash::Sip(*ids.file.as_bytes())
+            } else {
+                FileHash::Jenkins
+            },
+            revision,
+            growth,
+            state,
+            next_seqnum: first_seqnum,
+            limit_bytes: MAX_FILE_BYTES,
+        };
+        writer.set_arena();
+        Ok(writer)
+    }
+
+    /// Appends an entry: what is to be done to the file on disk, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the entry breaks a rule of [`Entry`] or [`Field`], when there is no
+    /// room or no number for it, or when the file is not online.
+    pub fn append(&mut self, entry: &Entry<'_>) -> Result<Vec<Change<'_>>, Error> {
+        self.check(entry)?;
+        let next_seqnum = self
+            .next_seqnum
+            .checked_add(1)
+            .ok_or(Error::Seqnum(self.next_seqnum))?;
+
+        self.image.settle();
+        let items = self.add_items(entry.fields);
+        let offset = self.add_entry(entry, &items);
+        self.link_entry(offset, &items);
+        self.count_entry(entry, offset);
+        self.next_seqnum = next_seqnum;
+        let grown_to = self.set_arena();
+        Ok(self.changes(grown_to))
+    }
+
+    /// Changes the state: what is to be done to the file on disk, if there is one.
+    pub fn set_state(&mut self, state: State) -> Change<'_> {
+        self.state = state;
+        self.image.set(header::STATE, &[state.byte()]);
+        self.bytes_at(header::STATE, 1)
+    }
+
+    /// What makes the file as it is now of an empty one. The header comes last: until then
+    /// nobody takes the file for a journal.
+    #[must_use]
+    pub fn whole(&self) -> Vec<Change<'_>> {
+        let objects = self.image.header_bytes();
+        vec![
+            Change::Length(self.file_bytes()),
+            self.bytes_at(objects, self.image.bytes().len() - objects),
+            self.bytes_at(0, objects),
+        ]
+    }
+
+    /// The file, in a last state.
+    #[must_use]
+    pub fn finish(mut self, state: State) -> Vec<u8> {
+        self.set_state(state);
+        let length = self.file_bytes() as usize;
+        let mut bytes = self.image.into_bytes();
+        bytes.resize(length, 0);
+        bytes
+    }
+
+    /// The length of the file, in bytes.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.growth.file_bytes(self.image.bytes().len())
+    }
+
+    /// Fails unless the entry may be the next one here.
+    fn check(&self, entry: &Entry<'_>) -> Result<(), Error> {
+        if self.state != State::Online {
+            return Err(Error::NotOnline(self.state));
+        }
+        entry.check()?;
+        if let Some(before_us) = self.monotonic_in(entry.boot_id)
+            && entry.monotonic_us < before_us
+        {
+            return Err(Error::MonotonicBackwards {
+                now_us: entry.monotonic_us,
+                before_us,
+            });
+        }
+        let end = self.image.bytes().len() as u64 + self.max_growth_bytes(entry.fields);
+        check_size(end, self.limit_bytes)
+    }
+
+    /// The monotonic time of the last entry, if it is of this boot.
+    fn monotonic_in(&self, boot: Uuid) -> Option<u64> {
+        let tail_boot = &self.image.bytes()[header::BOOT_ID..][..boot.as_bytes().len()];
+        (self.image.u64_at(header::ENTRIES) > 0 && tail_boot == boot.as_bytes())
+            .then(|| self.image.u64_at(header::TAIL_MONOTONIC))
+    }
+
+    /// The most that an entry with these fields can add to the file, in bytes: as if nothing of
+    /// it were there yet, and every list full.
+    fn max_growth_bytes(&self, fields: &[Field<'_>]) -> u64 {
+        let objects: usize = fields
+            .iter()
+            .map(|each| {
+                padded(data::PAYLOAD + each.payload_bytes())
+                    + padded(field::PAYLOAD + each.name.len())
+                    + entry::ITEM_BYTES
+            })
+            .sum();
+        let arrays = array::max_growth_bytes(self.image.u64_at(header::ENTRIES));
+        (entry::ITEMS + objects) as u64 + (fields.len() as u64 + 1) * arrays
+    }
+
+    /// Finds or adds the fields' data: sorted by offset, each once.
+    fn add_items(&mut self, fields: &[Field<'_>]) -> Vec<Item> {
+        let mut items: Vec<Item> = fields.iter().map(|each| self.add_item(each)).collect();
+        items.sort_unstable_by_key(|item| item.offset);
+        items.dedup_by_key(|item| item.offset);
+        items
+    }
+
+    fn add_item(&mut self, field: &Field<'_>) -> Item {
+        let payload = [field.name.as_bytes(), b"=", field.value].concat();
+        let hash = self.hash.of(&payload);
+        let offset = match self.data.find(&mut self.image, hash, &payload) {
+            Some(offset) => offset,
+            None => self.add_data(field.name, hash, &payload),
+        };
+        let jenkins = match self.hash {
+            FileHash::Jenkins => hash,
+            FileHash::Sip(_) => jenkins(&payload),
+        };
+        Item {
+            offset,
+            hash,
+            jenkins,
+        }
+    }
+
+    /// Adds a payload, as the newest of its field.
+    fn add_data(&mut self, name: &str, hash: u64, payload: &[u8]) -> usize {
+        let image = &mut self.image;
+        let offset = image.add_object(Kind::Data, data::PAYLOAD + payload.len());
+        image.set(offset + data::PAYLOAD, payload);
+        image.increment(header::DATA);
+        self.data.insert(image, hash, offset);
+
+        let newest = self.add_field(name) + field::HEAD_DATA;
+        let image = &mut self.image;
+        image.set_u64(offset + data::NEXT_OF_FIELD, image.u64_at(newest));
+        image.set_u64(newest, offset as u64);
+        offset
+    }
+
+    /// Finds or adds a field name.
+    fn add_field(&mut self, name: &str) -> usize {
+        let image = &mut self.image;
+        let hash = self.hash.of(name.as_bytes());
+        if let Some(offset) = self.fields.find(image, hash, name.as_bytes()) {
+            return offset;
+        }
+        let offset = image.add_object(Kind::Field, field::PAYLOAD + name.len());
+        image.set(offset + field::PAYLOAD, name.as_bytes());
+        image.increment(header::FIELDS);
+        self.fields.insert(image, hash, offset);
+        offset
+    }
+
+    /// Adds the entry itself.
+    fn add_entry(&mut self, entry: &Entry<'_>, items: &[Item]) -> usize {
+        let image = &mut self.image;
+        let size = entry::ITEMS + entry::ITEM_BYTES * items.len();
+        let offset = image.add_object(Kind::Entry, size);
+        image.set_u64(offset + entry::SEQNUM, self.next_seqnum);
+        image.set_u64(offset + entry::REALTIME, entry.realtime_us);
+        image.set_u64(offset + entry::MONOTONIC, entry.monotonic_us);
+        image.set(offset + entry::BOOT_ID, entry.boot_id.as_bytes());
+        let xor_hash = items.iter().fold(0, |xor, item| xor ^ item.jenkins);
+        image.set_u64(offset + entry::XOR_HASH, xor_hash);
+        let places = (offset + entry::ITEMS..).step_by(entry::ITEM_BYTES);
+        for (place, item) in places.zip(items) {
+            image.set_u64(place, item.offset as u64);
+            image.set_u64(place + 8, item.hash);
+        }
+        offset
+    }
+
+    /// Puts the entry into the list of all entries, and into those of its data.
+    fn link_entry(&mut self, entry: usize, items: &[Item]) {
+        let image = &mut self.image;
+        let entries = image.u64_at(header::ENTRIES);
+        let tail = array::push(image, header::ENTRY_ARRAY, entries, entry);
+        if header::TAIL_ENTRY_ARRAY < image.header_bytes() {
+            // Both are below MAX_FILE_BYTES.
+            image.set(header::TAIL_ENTRY_ARRAY, &(tail.array as u32).to_le_bytes());
+            let used = (tail.entries as u32).to_le_bytes();
+            image.set(header::TAIL_ENTRY_ARRAY_ENTRIES, &used);
+        }
+        for item in items {
+            let place = item.offset + data::ENTRIES;
+            match image.u64_at(place) {
+                0 => image.set_u64(item.offset + data::FIRST_ENTRY, entry as u64),
+                count => {
+                    array::push(image, item.offset + data::ENTRY_ARRAY, count - 1, entry);
+                }
+            }
+            image.increment(place);
+        }
+    }
+
+    /// Makes the header speak of the entry.
+    fn count_entry(&mut self, entry: &Entry<'_>, offset: usize) {
+        let image = &mut self.image;
+        if image.u64_at(header::ENTRIES) == 0 {
+            image.set_u64(header::HEAD_SEQNUM, self.next_seqnum);
+            image.set_u64(header::HEAD_REALTIME, entry.realtime_us);
+        }
+        image.set_u64(header::TAIL_SEQNUM, self.next_seqnum);
+        image.set_u64(header::TAIL_REALTIME, entry.realtime_us);
+        image.set_u64(header::TAIL_MONOTONIC, entry.monotonic_us);
+        image.set(header::BOOT_ID, entry.boot_id.as_bytes());
+        if self.revision == Revision::V254 {
+            image.set_u64(header::TAIL_ENTRY, offset as u64);
+        }
+        image.increment(header::ENTRIES);
+    }
+
+    /// Makes the header speak of the file's length: that length, if it has changed.
+    fn set_arena(&mut self) -> Option<u64> {
+        let file_bytes = self.file_bytes();
+        let arena = file_bytes - self.image.header_bytes() as u64;
+        if self.image.u64_at(header::ARENA_SIZE) == arena {
+            return None;
+        }
+        self.image.set_u64(header::ARENA_SIZE, arena);
+        Some(file_bytes)
+    }
+
+    /// What an append has changed, in the order that the module's documentation tells.
+    ///
+    /// All bytes are those of the finished append. That does no harm, since no place is
+    /// written before what it refers to.
+    fn changes(&self, grown_to: Option<u64>) -> Vec<Change<'_>> {
+        let mut changes = Vec::new();
+        if let Some(length) = grown_to {
+            changes.push(Change::Length(length));
+            changes.push(self.bytes_at(header::ARENA_SIZE, 8));
+        }
+        let objects = self.image.new_objects();
+        changes.push(self.bytes_at(objects.start, objects.len()));
+        let links = self.image.links().iter();
+        changes.extend(links.map(|place| self.bytes_at(place.start, place.len())));
+        let after = header::ENTRIES + 8;
+        changes.push(self.bytes_at(header::BOOT_ID, header::ENTRIES - header::BOOT_ID));
+        changes.push(self.bytes_at(after, self.image.header_bytes() - after));
+        changes.push(self.bytes_at(header::ENTRIES, 8));
+        changes
+    }
+
+    fn bytes_at(&self, at: usize, length: usize) -> Change<'_> {
+        Change::Bytes {
+            offset: at as u64,
+            bytes: &self.image.bytes()[at..at + length],
+        }
+    }
+}
+
+/// Fails if a file that is used up to here would be too long.
+fn check_size(end: u64, limit_bytes: u64) -> Result<(), Error> {
+    if end > limit_bytes {
+        return Err(Error::Full { limit_bytes });
+    }
+    Ok(())
+}
