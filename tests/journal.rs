@@ -233,12 +233,6 @@ fn journalctl_finds_what_it_filters_for() {
 #[ignore = "needs journalctl"]
 fn journalctl_can_read_at_any_moment() {
     let home = TempDir::new().unwrap();
-    let path = home.path().join("system.journal");
-    let file = File::create_new(&path).unwrap();
-    let mut writer = Writer::new(&options()).unwrap();
-    for change in writer.whole() {
-        change.apply_to(&file).unwrap();
-    }
     let mut lines: Vec<Line> = (0..7_u64)
         .map(|number| {
             Line::new(
@@ -249,18 +243,30 @@ fn journalctl_can_read_at_any_moment() {
         })
         .collect();
     lines.push(Line::new(7, "web", vec![b'x'; 10_000]));
-    for (written, line) in lines.iter().enumerate() {
-        let changes = line.with_entry(|entry| writer.append(entry)).unwrap();
-        let last = changes.len() - 1;
-        for (step, change) in changes.iter().enumerate() {
+    for revision in [Revision::V189, Revision::V252] {
+        let path = home.path().join(format!("{revision:?}.journal"));
+        let file = File::create_new(&path).unwrap();
+        let mut writer = Writer::new(&Options {
+            revision,
+            ..options()
+        })
+        .unwrap();
+        for change in writer.whole() {
             change.apply_to(&file).unwrap();
-            let what = format!("step {step} of line {written}");
-            let expected = &lines[..written + usize::from(step == last)];
-            assert!(read(&path, &what) == expected, "{what}");
         }
-        verify(&path, &format!("after line {written}"));
+        for (written, line) in lines.iter().enumerate() {
+            let changes = line.with_entry(|entry| writer.append(entry)).unwrap();
+            let last = changes.len() - 1;
+            for (step, change) in changes.iter().enumerate() {
+                change.apply_to(&file).unwrap();
+                let what = format!("step {step} of line {written}, {revision:?}");
+                let expected = &lines[..written + usize::from(step == last)];
+                assert!(read(&path, &what) == expected, "{what}");
+            }
+            verify(&path, &format!("after line {written}, {revision:?}"));
+        }
+        assert!(fs::read(&path).unwrap() == writer.finish(State::Online));
     }
-    assert!(fs::read(&path).unwrap() == writer.finish(State::Online));
 }
 
 /// systemd 252 wrote this file, with Jenkins' hashes and without compression.

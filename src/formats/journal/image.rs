@@ -17,7 +17,8 @@ pub(super) struct Image {
     header: usize,
     /// How long the image was when changes were last looked at.
     settled: usize,
-    /// Where bytes between header and `settled` have changed since, in that order.
+    /// Where bytes between header and `settled` have changed since, in the order in which
+    /// readers are to see it.
     links: Vec<Range<usize>>,
 }
 
@@ -53,9 +54,14 @@ impl Image {
     }
 
     /// Where objects that are not new have changed since [`Self::settle`], in the order in which
-    /// they did.
+    /// it is to be shown.
     pub(super) fn links(&self) -> &[Range<usize>] {
         &self.links
+    }
+
+    /// Puts those of [`Self::links`] behind all others.
+    pub(super) fn postpone_links(&mut self, which: Range<usize>) {
+        self.links[which.start..].rotate_left(which.len());
     }
 
     /// Begins a new account of changes.

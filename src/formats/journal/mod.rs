@@ -49,10 +49,12 @@
 //!
 //! 1. If the file is too short, its length, and then the header's word for it.
 //! 2. The new objects, complete, which nothing refers to yet.
-//! 3. The links from old objects to new ones: chains, arrays, and in each data object the
-//!    number of its entries after the entry itself.
+//! 3. The links from old objects to new ones: chains, then arrays, and in each data object the
+//!    number of its entries after the entry itself. The list of all entries comes last: some
+//!    readers go on along it until they meet a zero, and for these the entry is there now.
 //! 4. The header, all but the number of entries.
-//! 5. The number of entries: eight bytes, with which the new entry is there.
+//! 5. The number of entries: eight bytes, with which the entry is there for those that count,
+//!    systemd among them.
 //!
 //! So a file whose writer stops halfway serves all entries before; `journalctl --verify` will
 //! say that its counts do not match its objects, as it does of systemd's own.

@@ -315,7 +315,9 @@ impl Writer {
     fn link_entry(&mut self, entry: usize, items: &[Item]) {
         let image = &mut self.image;
         let entries = image.u64_at(header::ENTRIES);
+        let links_before = image.links().len();
         let tail = array::push(image, header::ENTRY_ARRAY, entries, entry);
+        let to_list_of_all = links_before..image.links().len();
         if header::TAIL_ENTRY_ARRAY < image.header_bytes() {
             // Both are below MAX_FILE_BYTES.
             image.set(header::TAIL_ENTRY_ARRAY, &(tail.array as u32).to_le_bytes());
@@ -332,6 +334,9 @@ impl Writer {
             }
             image.increment(place);
         }
+        // systemd makes the arrays in this order; but readers that do not count see the entry
+        // with this link.
+        image.postpone_links(to_list_of_all);
     }
 
     /// Makes the header speak of the entry.
