@@ -7,66 +7,66 @@ pub(super) const ALIGNMENT: usize = 8;
 
 /// The header, by offset in the file. Numbers have 8 bytes unless said otherwise.
 pub(super) mod header {
-    pub(in super::super) const SIGNATURE: &[u8; 8] = b"LPKSHHRH";
+    pub const SIGNATURE: &[u8; 8] = b"LPKSHHRH";
 
     /// 4 bytes.
-    pub(in super::super) const COMPATIBLE_FLAGS: usize = 8;
+    pub const COMPATIBLE_FLAGS: usize = 8;
     /// The header's boot id is the last entry's, whoever opened the file since.
-    pub(in super::super) const TAIL_ENTRY_BOOT_ID_FLAG: u8 = 2;
+    pub const TAIL_ENTRY_BOOT_ID_FLAG: u8 = 2;
     /// 4 bytes.
-    pub(in super::super) const INCOMPATIBLE_FLAGS: usize = 12;
-    pub(in super::super) const KEYED_HASH_FLAG: u8 = 4;
+    pub const INCOMPATIBLE_FLAGS: usize = 12;
+    pub const KEYED_HASH_FLAG: u8 = 4;
     /// 1 byte, and 7 reserved ones.
-    pub(in super::super) const STATE: usize = 16;
+    pub const STATE: usize = 16;
     /// 16 bytes, like the three after it.
-    pub(in super::super) const FILE_ID: usize = 24;
-    pub(in super::super) const MACHINE_ID: usize = 40;
-    pub(in super::super) const BOOT_ID: usize = 56;
-    pub(in super::super) const SEQNUM_ID: usize = 72;
-    pub(in super::super) const HEADER_SIZE: usize = 88;
+    pub const FILE_ID: usize = 24;
+    pub const MACHINE_ID: usize = 40;
+    pub const BOOT_ID: usize = 56;
+    pub const SEQNUM_ID: usize = 72;
+    pub const HEADER_SIZE: usize = 88;
     /// The length of the file without the header.
-    pub(in super::super) const ARENA_SIZE: usize = 96;
+    pub const ARENA_SIZE: usize = 96;
     /// Of the first bucket, not of the object.
-    pub(in super::super) const DATA_TABLE: usize = 104;
+    pub const DATA_TABLE: usize = 104;
     /// In bytes, without the object's head.
-    pub(in super::super) const DATA_TABLE_SIZE: usize = 112;
-    pub(in super::super) const FIELD_TABLE: usize = 120;
-    pub(in super::super) const FIELD_TABLE_SIZE: usize = 128;
-    pub(in super::super) const TAIL_OBJECT: usize = 136;
-    pub(in super::super) const OBJECTS: usize = 144;
+    pub const DATA_TABLE_SIZE: usize = 112;
+    pub const FIELD_TABLE: usize = 120;
+    pub const FIELD_TABLE_SIZE: usize = 128;
+    pub const TAIL_OBJECT: usize = 136;
+    pub const OBJECTS: usize = 144;
     /// The number with which a new entry becomes visible.
-    pub(in super::super) const ENTRIES: usize = 152;
-    pub(in super::super) const TAIL_SEQNUM: usize = 160;
-    pub(in super::super) const HEAD_SEQNUM: usize = 168;
+    pub const ENTRIES: usize = 152;
+    pub const TAIL_SEQNUM: usize = 160;
+    pub const HEAD_SEQNUM: usize = 168;
     /// The first entry array of the chain that lists all entries.
-    pub(in super::super) const ENTRY_ARRAY: usize = 176;
-    pub(in super::super) const HEAD_REALTIME: usize = 184;
-    pub(in super::super) const TAIL_REALTIME: usize = 192;
-    pub(in super::super) const TAIL_MONOTONIC: usize = 200;
-    pub(in super::super) const DATA: usize = 208;
-    pub(in super::super) const FIELDS: usize = 216;
+    pub const ENTRY_ARRAY: usize = 176;
+    pub const HEAD_REALTIME: usize = 184;
+    pub const TAIL_REALTIME: usize = 192;
+    pub const TAIL_MONOTONIC: usize = 200;
+    pub const DATA: usize = 208;
+    pub const FIELDS: usize = 216;
     // At 224 the number of seals: always 0 in files of ours.
-    pub(in super::super) const ENTRY_ARRAYS: usize = 232;
+    pub const ENTRY_ARRAYS: usize = 232;
     /// From 246: the most steps that a search has made along a chain of the data table.
-    pub(in super::super) const DATA_CHAIN_DEPTH: usize = 240;
-    pub(in super::super) const FIELD_CHAIN_DEPTH: usize = 248;
+    pub const DATA_CHAIN_DEPTH: usize = 240;
+    pub const FIELD_CHAIN_DEPTH: usize = 248;
     /// From 252: 4 bytes. The last array of the chain that lists all entries.
-    pub(in super::super) const TAIL_ENTRY_ARRAY: usize = 256;
+    pub const TAIL_ENTRY_ARRAY: usize = 256;
     /// From 252: 4 bytes. The number of entries in that array.
-    pub(in super::super) const TAIL_ENTRY_ARRAY_ENTRIES: usize = 260;
+    pub const TAIL_ENTRY_ARRAY_ENTRIES: usize = 260;
     /// From 254.
-    pub(in super::super) const TAIL_ENTRY: usize = 264;
+    pub const TAIL_ENTRY: usize = 264;
 }
 
 /// The head of every object, by offset in the object; and the first byte, its type.
 pub(super) mod object {
     /// Size with head, without the padding after it. Before it: type, flags, 6 reserved.
-    pub(in super::super) const SIZE: usize = 8;
-    pub(in super::super) const HEAD_BYTES: usize = 16;
+    pub const SIZE: usize = 8;
+    pub const HEAD_BYTES: usize = 16;
 
     /// The type of an object.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(in super::super) enum Kind {
+    pub enum Kind {
         Data = 1,
         Field = 2,
         Entry = 3,
@@ -78,50 +78,50 @@ pub(super) mod object {
 
 /// A data object, by offset in the object.
 pub(super) mod data {
-    pub(in super::super) const NEXT_OF_FIELD: usize = 32;
-    pub(in super::super) const FIRST_ENTRY: usize = 40;
+    pub const NEXT_OF_FIELD: usize = 32;
+    pub const FIRST_ENTRY: usize = 40;
     /// The first entry array with the entries after the first.
-    pub(in super::super) const ENTRY_ARRAY: usize = 48;
-    pub(in super::super) const ENTRIES: usize = 56;
-    pub(in super::super) const PAYLOAD: usize = 64;
+    pub const ENTRY_ARRAY: usize = 48;
+    pub const ENTRIES: usize = 56;
+    pub const PAYLOAD: usize = 64;
 }
 
 /// A field object, by offset in the object.
 pub(super) mod field {
-    pub(in super::super) const HEAD_DATA: usize = 32;
-    pub(in super::super) const PAYLOAD: usize = 40;
+    pub const HEAD_DATA: usize = 32;
+    pub const PAYLOAD: usize = 40;
 }
 
 /// What data and field objects have in common: how a hash table keeps them.
 pub(super) mod chained {
-    pub(in super::super) const HASH: usize = 16;
-    pub(in super::super) const NEXT: usize = 24;
+    pub const HASH: usize = 16;
+    pub const NEXT: usize = 24;
 }
 
 /// An entry, by offset in the object.
 pub(super) mod entry {
-    pub(in super::super) const SEQNUM: usize = 16;
-    pub(in super::super) const REALTIME: usize = 24;
-    pub(in super::super) const MONOTONIC: usize = 32;
+    pub const SEQNUM: usize = 16;
+    pub const REALTIME: usize = 24;
+    pub const MONOTONIC: usize = 32;
     /// 16 bytes.
-    pub(in super::super) const BOOT_ID: usize = 40;
-    pub(in super::super) const XOR_HASH: usize = 56;
-    pub(in super::super) const ITEMS: usize = 64;
+    pub const BOOT_ID: usize = 40;
+    pub const XOR_HASH: usize = 56;
+    pub const ITEMS: usize = 64;
     /// The offset of a data object, and its hash.
-    pub(in super::super) const ITEM_BYTES: usize = 16;
+    pub const ITEM_BYTES: usize = 16;
 }
 
 /// A hash table, by offset in the object.
 pub(super) mod table {
-    pub(in super::super) const BUCKETS: usize = 16;
+    pub const BUCKETS: usize = 16;
     /// The offsets of the first and the last object of a chain.
-    pub(in super::super) const BUCKET_BYTES: usize = 16;
+    pub const BUCKET_BYTES: usize = 16;
 }
 
 /// An entry array, by offset in the object.
 pub(super) mod array {
-    pub(in super::super) const NEXT: usize = 16;
-    pub(in super::super) const ITEMS: usize = 24;
+    pub const NEXT: usize = 16;
+    pub const ITEMS: usize = 24;
     /// The offset of an entry.
-    pub(in super::super) const ITEM_BYTES: usize = 8;
+    pub const ITEM_BYTES: usize = 8;
 }

@@ -4,8 +4,7 @@
 //! [`Change`]s, which may be applied to a file on disk while others read it, or ignored by those
 //! who want the whole file at the end. What a file begins with is told by [`Options`]. Where
 //! files lie, when they are rotated, and which fields an app's line has, is for others to know.
-//!
-//! Reading is not done here: the server uses a crate for that.
+//! Nor are journals read here.
 //!
 //! # The format
 //!
