@@ -1,11 +1,13 @@
-//! What calls cost a client on loopback, by the number of pods. The host lies in the
+//! What calls cost a client on loopback, by the number of pods and images. The host lies in the
 //! temporary directory, and the page cache is warm after the first call.
 //!
 //! `cargo bench --bench calls`; figures are kept in `benches/README.md`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rkt_api::{
-    api::{InspectPodRequest, ListPodsRequest, public_api_client::PublicApiClient},
+    api::{
+        InspectPodRequest, ListImagesRequest, ListPodsRequest, public_api_client::PublicApiClient,
+    },
     server::{Config, Server},
 };
 use rkt_sim::{
@@ -27,12 +29,14 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(pods: u32) -> Self {
+    fn new(pods: u32, images: u32) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let host = Host::create(dir.path().join("rkt")).expect("a host");
         for number in 0..pods {
             host.write_pod(&pod(number)).expect("a pod");
         }
+        let images: Vec<Image> = (0..images).map(image).collect();
+        host.write_images(&images).expect("images");
 
         let runtime = Runtime::new().expect("a runtime");
         let client = runtime.block_on(async {
@@ -59,6 +63,16 @@ impl Bench {
         let mut client = self.client.clone();
         let answer = self.runtime.block_on(client.list_pods(request));
         answer.expect("an answer").into_inner().pods.len()
+    }
+
+    fn list_images(&self, detail: bool) -> usize {
+        let request = ListImagesRequest {
+            filters: Vec::new(),
+            detail,
+        };
+        let mut client = self.client.clone();
+        let answer = self.runtime.block_on(client.list_images(request));
+        answer.expect("an answer").into_inner().images.len()
     }
 
     fn inspect_pod(&self, id: &str) {
@@ -95,11 +109,18 @@ fn pod(number: u32) -> Pod {
     pod
 }
 
+fn image(number: u32) -> Image {
+    Image::new(
+        format!("example.com/team-{}/app-{number}", number % 17),
+        "1.2.3",
+    )
+}
+
 fn calls(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ListPods");
     group.sample_size(10);
     for pods in [100, 1_000, 10_000] {
-        let bench = Bench::new(pods);
+        let bench = Bench::new(pods, 0);
         group.throughput(Throughput::Elements(pods.into()));
         for (name, detail) in [("brief", false), ("detail", true)] {
             group.bench_function(BenchmarkId::new(name, pods), |bencher| {
@@ -109,9 +130,22 @@ fn calls(criterion: &mut Criterion) {
     }
     group.finish();
 
+    let mut group = criterion.benchmark_group("ListImages");
+    group.sample_size(20);
+    for images in [100, 1_000] {
+        let bench = Bench::new(0, images);
+        group.throughput(Throughput::Elements(images.into()));
+        for (name, detail) in [("brief", false), ("detail", true)] {
+            group.bench_function(BenchmarkId::new(name, images), |bencher| {
+                bencher.iter(|| assert_eq!(bench.list_images(detail), images as usize));
+            });
+        }
+    }
+    group.finish();
+
     let mut group = criterion.benchmark_group("InspectPod");
     let pods = 10_000;
-    let bench = Bench::new(pods);
+    let bench = Bench::new(pods, 0);
     let whole = id(pods / 2).hyphenated().to_string();
     // Long enough to be the beginning of no other id.
     let beginning = whole[..13].to_owned();
