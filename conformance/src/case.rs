@@ -1,0 +1,140 @@
+//! A case: one check of one clause by one method, and what it can come to. The cases
+//! themselves are in [`crate::cases`]; running them, with deadlines, is [`crate::run`]'s.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use crate::{
+    clause::{Clause, Level},
+    target::Target,
+};
+
+/// The methods that cases call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `GetInfo`
+    GetInfo,
+    /// `ListPods`
+    ListPods,
+    /// `InspectPod`
+    InspectPod,
+    /// `ListImages`
+    ListImages,
+    /// `InspectImage`
+    InspectImage,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The variants are the methods' names.
+        write!(f, "{self:?}")
+    }
+}
+
+/// What a case found: the server kept the clause, or why that cannot be said.
+pub type Verdict = Result<(), Objection>;
+
+/// Why a case did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// The server broke the clause.
+    Fail(Failure),
+    /// The case cannot be tried on this host, for this reason.
+    Skip(String),
+}
+
+/// How the server broke a clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The request: the method and the message as JSON.
+    pub request: String,
+    /// What the contract wants.
+    pub expected: String,
+    /// What the server did.
+    pub actual: String,
+}
+
+impl Objection {
+    /// The server broke the clause.
+    pub(crate) fn fail(
+        request: impl Into<String>,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Self {
+        Self::Fail(Failure {
+            request: request.into(),
+            expected: expected.into(),
+            actual: actual.into(),
+        })
+    }
+
+    /// The case cannot be tried on this host.
+    pub(crate) fn skip(reason: impl Into<String>) -> Self {
+        Self::Skip(reason.into())
+    }
+}
+
+/// A check under way.
+pub type Checking = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// One check of one clause.
+pub struct Case {
+    name: String,
+    clause: &'static Clause,
+    level: Level,
+    check: Box<dyn Fn(Arc<Target>) -> Checking + Send + Sync>,
+}
+
+impl Case {
+    /// A case named `METHOD/CLAUSE/content`, which binds as much as its clause.
+    pub fn new<C>(
+        method: Method,
+        clause: &'static Clause,
+        content: impl fmt::Display,
+        check: impl Fn(Arc<Target>) -> C + Send + Sync + 'static,
+    ) -> Self
+    where
+        C: Future<Output = Verdict> + Send + 'static,
+    {
+        Self {
+            name: format!("{method}/{}/{content}", clause.id),
+            clause,
+            level: clause.level,
+            check: Box::new(move |target| Box::pin(check(target))),
+        }
+    }
+
+    /// The same case about a part of the clause that the contract decided: it counts as
+    /// SHOULD whatever the clause's level.
+    pub fn decided(self) -> Self {
+        Self {
+            level: Level::Should,
+            ..self
+        }
+    }
+
+    /// The name, which is stable: `METHOD/CLAUSE/content`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The clause that is checked.
+    pub fn clause(&self) -> &'static Clause {
+        self.clause
+    }
+
+    /// How much the checked part of the clause binds.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Checks `target`.
+    pub fn check(&self, target: Arc<Target>) -> Checking {
+        (self.check)(target)
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Case({})", self.name)
+    }
+}

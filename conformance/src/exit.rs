@@ -1,0 +1,67 @@
+//! The program's exit codes: what scripts may rely on. Who decides between them is `main.rs`
+//! and [`crate::report::Summary`].
+
+use std::process::ExitCode;
+
+/// What the program exits with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Every case that could be run passed.
+    Passed = 0,
+    /// A case failed.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// There is no server to judge.
+    Unreachable = 3,
+    /// There is no case to run.
+    NothingMatched = 4,
+}
+
+impl Exit {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Passed,
+        Self::Failed,
+        Self::Usage,
+        Self::Unreachable,
+        Self::NothingMatched,
+    ];
+
+    /// The number.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What it means, for help texts.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Passed => "all cases passed; those that were skipped are counted and named",
+            Self::Failed => "a MUST case failed (with --strict: or a SHOULD case)",
+            Self::Usage => "the command line is wrong",
+            Self::Unreachable => "the server cannot be reached",
+            Self::NothingMatched => "a CASE_PREFIX matches no case; nothing was run",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_every_code() {
+        let readme = include_str!("../README.md");
+        for exit in Exit::ALL {
+            let row = format!("| {} | {} |", exit.code(), exit.meaning());
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Which of the two dialects a server is expected to speak. What exactly differs is said where
+//! it is checked, beside the clause; here are only the names.
+
+/// Whose word the server goes by where the API's document and rkt 1.30.0 differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// The API's document.
+    #[default]
+    Documented,
+    /// The shapes that rkt 1.30.0 gave (the contract's square brackets).
+    #[value(name = "rkt-1.30")]
+    Rkt130,
+}

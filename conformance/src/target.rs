@@ -1,0 +1,151 @@
+//! The server under test: how it is reached and called. What its answers should be is not
+//! known here.
+
+use std::{error::Error as _, str::FromStr, time::Duration};
+
+use rkt_api::api::{
+    GetInfoRequest, GetInfoResponse, Image, Pod, public_api_client::PublicApiClient,
+};
+use tonic::{
+    Status,
+    transport::{self, Channel, Endpoint},
+};
+
+use crate::{
+    case::{Method, Objection},
+    profile::Profile,
+    resource::Memory,
+    text,
+};
+
+/// How long connecting may take, and the first answer after it.
+const REACH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a server listens: `HOST:PORT`, `unix:PATH`, or a URL.
+#[derive(Clone, Debug)]
+pub struct Address {
+    text: String,
+    endpoint: Endpoint,
+}
+
+impl FromStr for Address {
+    type Err = transport::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_complete = text.starts_with("unix:") || text.contains("://");
+        let url = match is_complete {
+            true => text.to_owned(),
+            false => format!("http://{text}"),
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            endpoint: Endpoint::from_shared(url)?,
+        })
+    }
+}
+
+/// There is no server to judge.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to reach a server at {address}: {cause}")]
+pub struct Unreachable {
+    address: String,
+    cause: String,
+}
+
+/// A server under test, connected.
+pub struct Target {
+    client: PublicApiClient<Channel>,
+    profile: Profile,
+    pub(crate) pods: Memory<Pod>,
+    pub(crate) images: Memory<Image>,
+}
+
+impl Target {
+    /// Connects, and makes sure that someone answers gRPC calls: an error will do, since what
+    /// is wrong with it is for the cases to say.
+    ///
+    /// # Errors
+    ///
+    /// When nobody answers within ten seconds.
+    pub async fn connect(address: &Address, profile: Profile) -> Result<Self, Unreachable> {
+        let unreachable = |cause: String| Unreachable {
+            address: address.text.clone(),
+            cause,
+        };
+        let endpoint = address.endpoint.clone().connect_timeout(REACH_TIMEOUT);
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|error| unreachable(chain(&error)))?;
+        let target = Self {
+            // A host with many pods has a long answer; how long is no clause.
+            client: PublicApiClient::new(channel).max_decoding_message_size(usize::MAX),
+            profile,
+            pods: Memory::default(),
+            images: Memory::default(),
+        };
+        match tokio::time::timeout(REACH_TIMEOUT, target.get_info()).await {
+            Err(_) => Err(unreachable("it does not answer GetInfo".to_owned())),
+            // Errors that the server sent have no source: this one is the connection's.
+            Ok(Err(status)) if status.source().is_some() => Err(unreachable(chain(&status))),
+            Ok(_) => Ok(target),
+        }
+    }
+
+    /// Which dialect the server is to speak.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// A client of the server.
+    pub(crate) fn client(&self) -> PublicApiClient<Channel> {
+        self.client.clone()
+    }
+
+    /// Calls GetInfo.
+    pub(crate) async fn get_info(&self) -> Result<GetInfoResponse, Status> {
+        let response = self.client().get_info(GetInfoRequest {}).await?;
+        Ok(response.into_inner())
+    }
+
+    /// Calls GetInfo, which has nothing to refuse.
+    pub(crate) async fn info(&self) -> Result<GetInfoResponse, Objection> {
+        let request = || text::request(Method::GetInfo, &GetInfoRequest {});
+        let answer = self.get_info().await;
+        answer.map_err(|status| refused(request(), &status))
+    }
+}
+
+/// An error where the contract wants an answer.
+pub(crate) fn refused(request: String, status: &Status) -> Objection {
+    Objection::fail(request, "an answer", text::status(status))
+}
+
+/// An error and what caused it, each cause once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let uri = |text: &str| text.parse::<Address>().unwrap().endpoint.uri().to_string();
+        assert_eq!(uri("localhost:15441"), "http://localhost:15441/");
+        assert_eq!(uri("[::1]:1"), "http://[::1]:1/");
+        assert_eq!(uri("http://rkt.example"), "http://rkt.example/");
+        assert!("unix:/run/rkt/api.sock".parse::<Address>().is_ok());
+        assert!("no address".parse::<Address>().is_err());
+    }
+}

@@ -1,0 +1,104 @@
+//! How requests and answers read in a report. Nothing here judges them.
+
+use std::{fmt, sync::LazyLock};
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use rkt_api::api;
+use tonic::{Code, Status};
+
+use crate::case::Method;
+
+static DESCRIPTORS: LazyLock<Option<DescriptorPool>> =
+    LazyLock::new(|| DescriptorPool::decode(api::FILE_DESCRIPTOR_SET).ok());
+
+/// How many things a list names before it only counts.
+const NAMED: usize = 6;
+
+/// A request: the method and the message as JSON, which clients such as grpcurl take.
+pub(crate) fn request<M: Message + fmt::Debug>(method: Method, message: &M) -> String {
+    match json(&format!("v1alpha.{method}Request"), message) {
+        Some(json) => format!("{method} {json}"),
+        // A report that reads worse is better than none.
+        None => format!("{method} {message:?}"),
+    }
+}
+
+fn json<M: Message>(message_type: &str, message: &M) -> Option<String> {
+    let descriptor = DESCRIPTORS.as_ref()?.get_message_by_name(message_type)?;
+    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).ok()?;
+    let mut json = serde_json::Serializer::new(Vec::new());
+    let options = SerializeOptions::new()
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false);
+    dynamic.serialize_with_options(&mut json, &options).ok()?;
+    String::from_utf8(json.into_inner()).ok()
+}
+
+/// An error: its code as gRPC writes it, and its message.
+pub(crate) fn status(status: &Status) -> String {
+    format!("{}: {:?}", code(status.code()), status.message())
+}
+
+/// A code as gRPC writes it, such as `NOT_FOUND`.
+pub(crate) fn code(code: Code) -> String {
+    let mut text = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_uppercase());
+    }
+    text
+}
+
+/// A list, which is cut when it is long.
+pub(crate) fn list<T: fmt::Display>(items: &[T]) -> String {
+    let mut text: Vec<String> = items.iter().take(NAMED).map(ToString::to_string).collect();
+    if items.len() > NAMED {
+        text.push(format!("and {} more", items.len() - NAMED));
+    }
+    format!("[{}]", text.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use rkt_api::api::{KeyValue, ListPodsRequest, PodFilter};
+
+    use super::*;
+
+    #[test]
+    fn requests_read_as_clients_take_them() {
+        let filter = PodFilter {
+            states: vec![4, 4711],
+            annotations: vec![KeyValue {
+                key: "k".to_owned(),
+                value: String::new(),
+            }],
+            ..PodFilter::default()
+        };
+        let message = ListPodsRequest {
+            filters: vec![filter],
+            detail: true,
+        };
+        assert_eq!(
+            request(Method::ListPods, &message),
+            r#"ListPods {"filters":[{"states":["POD_STATE_RUNNING",4711],"annotations":[{"Key":"k"}]}],"detail":true}"#
+        );
+    }
+
+    #[test]
+    fn codes_read_as_grpc_writes_them() {
+        assert_eq!(code(Code::NotFound), "NOT_FOUND");
+        assert_eq!(code(Code::Ok), "OK");
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        assert_eq!(list(&[1, 2]), "[1, 2]");
+        assert_eq!(
+            list(&(1..=8).collect::<Vec<_>>()),
+            "[1, 2, 3, 4, 5, 6, and 2 more]"
+        );
+    }
+}
