@@ -11,6 +11,7 @@ use crate::{
     clause::{self, Level},
     exit::Exit,
     run::Outcome,
+    text,
 };
 
 /// How many skipped cases of one reason are named, unless all are to be.
@@ -134,7 +135,9 @@ impl<W: Write> Reporter for Terminal<W> {
                 writeln!(
                     self.out,
                     "FAIL {level:6} {name}: {}: expected {}, got {}",
-                    failure.request, failure.expected, failure.actual
+                    failure.request,
+                    text::short(&failure.expected),
+                    text::short(&failure.actual)
                 )
             }
             Outcome::Broken(why) => {

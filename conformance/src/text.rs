@@ -1,6 +1,6 @@
 //! How requests and answers read in a report. Nothing here judges them.
 
-use std::{fmt, sync::LazyLock};
+use std::{borrow::Cow, fmt, sync::LazyLock};
 
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
@@ -14,6 +14,10 @@ static DESCRIPTORS: LazyLock<Option<DescriptorPool>> =
 
 /// How many things a list names before it only counts.
 const NAMED: usize = 6;
+
+/// How many characters of an answer are shown: manifests can be megabytes long. Requests are
+/// shown whole, so that they can be sent again.
+const READ_CHARS: usize = 1000;
 
 /// A request: the method and the message as JSON, which clients such as grpcurl take.
 pub(crate) fn request<M: Message + fmt::Debug>(method: Method, message: &M) -> String {
@@ -61,6 +65,14 @@ pub(crate) fn list<T: fmt::Display>(items: &[T]) -> String {
     format!("[{}]", text.join(", "))
 }
 
+/// A text that fits into a line which people read.
+pub(crate) fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(READ_CHARS) {
+        None => text.into(),
+        Some((end, _)) => format!("{}... ({} bytes in all)", &text[..end], text.len()).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rkt_api::api::{KeyValue, ListPodsRequest, PodFilter};
@@ -91,6 +103,14 @@ mod tests {
     fn codes_read_as_grpc_writes_them() {
         assert_eq!(code(Code::NotFound), "NOT_FOUND");
         assert_eq!(code(Code::Ok), "OK");
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let text = "é".repeat(READ_CHARS);
+        assert_eq!(short(&text), text);
+        let cut = format!("{text}... ({} bytes in all)", 2 * READ_CHARS + 1);
+        assert_eq!(short(&format!("{text}x")), cut);
     }
 
     #[test]

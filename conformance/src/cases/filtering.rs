@@ -169,17 +169,17 @@ fn plain<R: Fields>() -> [Case; 5] {
     [
         case::<R>(R::FILTERS, "no-filter", |_| Ok(vec![])),
         case::<R>(R::FILTERS, "empty-filter", move |_| Ok(vec![none()])),
-        case::<R>(R::FILTERS, "miss|empty-filter", move |all| {
+        case::<R>(R::FILTERS, "miss,empty-filter", move |all| {
             let (pivot, fields) = richest::<R>(all)?;
             let miss = filter::<R>(&fields, fields.last().copied(), pivot, all);
             Ok(vec![miss, none()])
         }),
-        case::<R>(R::FILTERS, "miss|hit", |all| {
+        case::<R>(R::FILTERS, "miss,hit", |all| {
             let (pivot, fields) = richest::<R>(all)?;
             let miss = filter::<R>(&fields, fields.last().copied(), pivot, all);
             Ok(vec![miss, filter::<R>(&fields, None, pivot, all)])
         }),
-        case::<R>(R::FILTERS, "miss|miss", |all| {
+        case::<R>(R::FILTERS, "miss,miss", |all| {
             let (pivot, fields) = richest::<R>(all)?;
             let miss = |field| filter::<R>(&fields, field, pivot, all);
             Ok(vec![
@@ -217,7 +217,7 @@ fn subset_cases<R: Fields>(subset: usize) -> Vec<Case> {
 /// For two fields, two filters: each meets a pivot of its own; and each misses the one pivot
 /// by one field, which a server that mixes filters up would not notice.
 fn pair_cases<R: Fields>(first: R::Field, second: R::Field) -> [Case; 2] {
-    let content = format!("or:{}|{}", R::name(first), R::name(second));
+    let content = format!("or:{},{}", R::name(first), R::name(second));
     let both = [first, second];
     [
         case::<R>(R::SUBSETS, format_args!("{content}/hit"), move |all| {

@@ -1,5 +1,5 @@
 //! The cases, by method. What a method's cases have in common with another's is in a module of
-//! its own: [`fields`] for what is true of one message, [`filtering`] for lists under filters.
+//! its own: `fields` for what is true of one message, `filtering` for lists under filters.
 //! Names of cases are stable; new ones are added, none is renamed.
 
 mod fields;

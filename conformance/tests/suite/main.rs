@@ -1,0 +1,11 @@
+//! The suite's own program, run against the real server, which must pass, and against servers
+//! that are wrong on purpose, which must not.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod broken;
+mod exit_codes;
+mod honest;
+mod host;
+mod proxy;
+mod support;
