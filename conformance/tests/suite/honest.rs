@@ -14,7 +14,6 @@ use rkt_api::{layout::Phase, server::Dialect};
 
 use crate::{
     host,
-    proxy::{self, HONEST},
     support::{Ran, Served, run},
 };
 
@@ -41,15 +40,7 @@ async fn the_documented_dialect_passes() {
     let server = Served::start(Dialect::Documented).await;
     let ran = run(&server.address, &["--strict"]).await;
     assert_passed(&ran);
-    assert_skips_only(
-        &ran,
-        &[
-            "image",
-            "app that has a state",
-            "profile is not rkt-1.30",
-            "InspectImage",
-        ],
-    );
+    assert_skips_only(&ran, &["app that has a state", "profile is not rkt-1.30"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,10 +48,7 @@ async fn the_dialect_of_rkt_passes_in_its_profile() {
     let server = Served::start(Dialect::Rkt130).await;
     let ran = run(&server.address, &["--strict", "--profile", "rkt-1.30"]).await;
     assert_passed(&ran);
-    assert_skips_only(
-        &ran,
-        &["image", "profile lists states", "InspectImage", "GARBAGE"],
-    );
+    assert_skips_only(&ran, &["profile lists states", "GARBAGE"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,15 +59,6 @@ async fn a_dialect_fails_in_the_other_profile() {
     for case in ["ListPods/P-1/only-id-and-state", "ListPods/P-13/not-listed"] {
         assert!(ran.failed().contains(&case), "{case}: {ran:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn images_pass() {
-    let server = Served::start(Dialect::Documented).await;
-    let proxy = proxy::start(&server.address, HONEST).await;
-    let ran = run(&proxy, &["--strict", "ListImages", "InspectImage"]).await;
-    assert_passed(&ran);
-    assert_skips_only(&ran, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 //! A host that has something for every condition to pick and to miss: pods in all states, two
-//! and more alike in everything that filters look at.
+//! and more alike in everything that filters look at, and images that are alike in some fields.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -25,6 +25,7 @@ impl Example {
     pub fn write() -> Self {
         let tmp = tempfile::tempdir().unwrap();
         let host = Host::create(tmp.path().join("rkt")).unwrap();
+        host.write_images(&images()).unwrap();
         let mut holds = Vec::new();
         for pod in pods() {
             host.write_pod(&pod).unwrap();
@@ -128,4 +129,54 @@ fn docker() -> Image {
 
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
+}
+
+/// Images that are alike in some fields and differ in others. The ids of the first two begin
+/// alike.
+fn images() -> Vec<Image> {
+    let etcd = |domain: &str| Image {
+        labels: vec![pair("version", "3.1"), pair("os", "linux")],
+        annotations: vec![pair("team", "blue")],
+        ..image(&format!("{domain}/etcd"))
+    };
+    let first = etcd("coreos.com");
+    let first_digits = digits(&first);
+    let second = |number: u32| Image {
+        exec: vec![format!("/etcd-{number}")],
+        ..etcd("k8s.io")
+    };
+    let second = (0..).map(second).find(|i| digits(i) == first_digits);
+    vec![
+        first,
+        second.unwrap(),
+        Image {
+            labels: vec![pair("os", "linux")],
+            annotations: vec![pair("team", "red")],
+            ..image("k8s.io/etcd-backup")
+        },
+        Image {
+            labels: vec![pair("version", "1"), pair("os", "linux")],
+            annotations: vec![
+                pair("appc.io/docker/imageid", "sha256:ab"),
+                pair("team", "blue"),
+            ],
+            ..image("docker.io/library/web")
+        },
+        image("web"),
+    ]
+}
+
+/// An image without labels and annotations, imported some seconds after those with shorter
+/// names: two are of the same second.
+fn image(name: &str) -> Image {
+    Image {
+        labels: Vec::new(),
+        imported_at_s: SET_UP_AT_S + i64::try_from(name.len() / 4).unwrap(),
+        ..Image::new(name, "")
+    }
+}
+
+/// The shortest beginning of an image's id that names it.
+fn digits(image: &Image) -> String {
+    image.blob_key().unwrap()[.."sha512-00".len()].to_owned()
 }
