@@ -11,6 +11,7 @@
 //! code that reads them: what it writes is to be judged by that code.
 
 pub mod example;
+pub mod faults;
 pub mod host;
 pub mod spec;
 
