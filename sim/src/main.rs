@@ -1,8 +1,11 @@
 //! `rkt-sim`: the command line. What the commands do is in modules of their own.
 
+mod break_host;
+mod db;
 mod demo;
+mod list_faults;
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -12,7 +15,7 @@ const FAILED: u8 = 254;
 /// Simulates hosts of the rkt container runtime.
 ///
 /// Exits with 0 when all went well, 2 when the command line is wrong, and 254 when the
-/// command failed.
+/// command failed; `db verify` with 1 when it has found something.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -23,19 +26,29 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Break(break_host::Args),
+    Faults(list_faults::Args),
+    Db(db::Args),
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Demo(args) => demo::run(args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Cli::parse().command) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("rkt-sim: {error}");
             ExitCode::from(FAILED)
         }
     }
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        Command::Demo(args) => demo::run(args)?,
+        Command::Break(args) => break_host::run(args)?,
+        Command::Faults(args) => list_faults::run(args)?,
+        Command::Db(args) => return db::run(args),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
