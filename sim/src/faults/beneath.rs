@@ -161,23 +161,31 @@ fn apply(dir: &OwnedFd, name: &OsStr, action: &Action, dir_times: &Timestamps) -
             }
             return Ok(renameat(dir, name, dir, new_name)?);
         }
-        Action::Unreadable => {
-            let opened = openat(dir, name, OPEN_ANY, Mode::empty())?;
+        Action::Unreadable if is(old.as_ref(), FileType::Directory) => {
+            let opened = openat(dir, name, OPEN_DIR, Mode::empty())?;
             return Ok(fchmod(opened, Mode::empty())?);
         }
         _ => {}
     }
+    // A file is replaced also for its mode, which it would have under another name too.
+    let content = match action {
+        Action::Unreadable => read(dir, name)?,
+        _ => Vec::new(),
+    };
     if old.is_some() {
         remove(dir, name)?;
     }
-    let mode = |kind, otherwise| match old {
-        Some(old) if FileType::from_raw_mode(old.st_mode) == kind => {
-            Mode::from_raw_mode(old.st_mode)
-        }
+    let mode = |kind, otherwise| match &old {
+        Some(old) if is(Some(old), kind) => Mode::from_raw_mode(old.st_mode),
         _ => Mode::from_raw_mode(otherwise),
     };
     match action {
-        Action::Remove | Action::Rename(_) | Action::Unreadable => return Ok(()),
+        Action::Remove | Action::Rename(_) => return Ok(()),
+        Action::Unreadable => {
+            let mut file = create(dir, name)?;
+            file.write_all(&content)?;
+            fchmod(file, Mode::empty())?;
+        }
         Action::File(content) => {
             let mut file = create(dir, name)?;
             file.write_all(content)?;
@@ -203,6 +211,10 @@ fn apply(dir: &OwnedFd, name: &OsStr, action: &Action, dir_times: &Timestamps) -
     let times = old.as_ref().map_or_else(|| dir_times.clone(), times);
     utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(())
+}
+
+fn is(stat: Option<&Stat>, kind: FileType) -> bool {
+    stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind)
 }
 
 fn create(dir: impl AsFd, name: &OsStr) -> io::Result<File> {

@@ -123,18 +123,19 @@ impl Damage {
             | Self::LinkLoop
             | Self::Unreadable => true,
             Self::LinkToPod => target.is_in_pod(),
-            Self::Truncated => target.form == Form::File,
+            Self::Truncated => matches!(target.form, Form::Text | Form::Binary),
             Self::Empty => target.form != Form::Marker,
             Self::File => target.form == Form::Dir,
-            Self::Directory | Self::Sparse | Self::NotUtf8 | Self::Nested | Self::Junk => {
-                target.form != Form::Dir
-            }
+            Self::Directory | Self::Sparse | Self::Junk => target.form != Form::Dir,
+            Self::NotUtf8 | Self::Nested => matches!(target.form, Form::Text | Form::Marker),
         }
     }
 
-    /// Plans damage to what lies at `path`. `pod` is the pod that it lies in, if in one.
+    /// Plans damage to the target, which lies at `path`. `pod` is the pod that it lies in, if
+    /// in one.
     pub(super) fn plan(
         self,
+        target: &Target,
         root: &Root,
         path: PathBuf,
         pod: Option<&PodDir<'_>>,
@@ -155,7 +156,7 @@ impl Damage {
             Self::Fifo => Action::Fifo,
             Self::LinkOut => Action::Link(ELSEWHERE.into()),
             Self::LinkOutRelative => Action::Link(way_out(&path)),
-            Self::LinkToPod => Action::Link(in_another_pod(&path, pod, root)?),
+            Self::LinkToPod => Action::Link(in_another_pod(target, &path, pod, rng)?),
             Self::LinkWithin => {
                 let aside = aside(&path);
                 if root.kind(&path.with_file_name(&aside))?.is_some() {
@@ -217,21 +218,21 @@ fn way_out(path: &Path) -> PathBuf {
         .join(ELSEWHERE.trim_start_matches('/'))
 }
 
-/// A relative target: the same path in the first other pod that has it.
-fn in_another_pod(path: &Path, pod: Option<&PodDir<'_>>, root: &Root) -> Result<PathBuf, Unfit> {
-    let pod = pod.ok_or_else(|| Unfit(format!("{} is in no pod", path.display())))?;
-    let inner = path.strip_prefix(&pod.path).unwrap_or(Path::new(""));
-    let kind = root.kind(path)?;
-    for other in look::pods(root) {
-        let there = match inner.as_os_str().is_empty() {
-            true => other.path.clone(),
-            false => other.at(inner),
-        };
-        if other.id != pod.id && root.kind(&there).is_ok_and(|there| there == kind) {
-            return Ok(way_up(path).join(there));
-        }
-    }
-    Err(Unfit(format!("no other pod has {}", inner.display())))
+/// A relative target: what the same is in the first other pod that has it.
+fn in_another_pod(
+    target: &Target,
+    path: &Path,
+    pod: Option<&PodDir<'_>>,
+    rng: &mut Rng,
+) -> Result<PathBuf, Unfit> {
+    let none = || Unfit(format!("no other pod has {}", target.noun));
+    let pod = pod.ok_or_else(none)?;
+    let pods = look::pods(pod.root());
+    let others = pods.iter().filter(|other| other.id != pod.id);
+    let there = others
+        .flat_map(|other| target.find_in_pod(other, rng))
+        .next();
+    Ok(way_up(path).join(there.ok_or_else(none)?))
 }
 
 fn aside(path: &Path) -> OsString {

@@ -69,8 +69,9 @@ impl Kind {
     pub(super) fn plan_for_pod(self, pod: &PodDir<'_>, rng: &mut Rng) -> Plan {
         match self.0 {
             Repr::Damaged(index, damage) => {
-                let path = TARGETS[index].find_in_pod(pod, rng)?;
-                damage.plan(pod.root(), path, Some(pod), rng)
+                let target = &TARGETS[index];
+                let path = target.find_in_pod(pod, rng)?;
+                damage.plan(target, pod.root(), path, Some(pod), rng)
             }
             Repr::Special(Special {
                 recipe: Recipe::Pod(plan),
@@ -84,8 +85,9 @@ impl Kind {
     pub(super) fn plan_for_host(self, root: &Root, rng: &mut Rng) -> Plan {
         match self.0 {
             Repr::Damaged(index, damage) => {
-                let path = TARGETS[index].find_on_host(root, rng)?;
-                damage.plan(root, path, None, rng)
+                let target = &TARGETS[index];
+                let path = target.find_on_host(root, rng)?;
+                damage.plan(target, root, path, None, rng)
             }
             Repr::Special(Special {
                 recipe: Recipe::Host(plan),
@@ -127,7 +129,7 @@ pub struct UnknownKind {
 fn hint(similar: &[String]) -> String {
     match similar {
         [] => "; the command `rkt-sim faults` lists all".to_owned(),
-        similar => format!("; did you mean {}?", similar.join(" or ")),
+        similar => format!("; did you mean {}?", similar.join(", or ")),
     }
 }
 
@@ -144,13 +146,12 @@ impl FromStr for Kind {
         if let Some(kind) = Self::all().find(|kind| kind.name() == name) {
             return Ok(kind);
         }
-        let mut similar: Vec<(f64, String)> = Self::all()
-            .map(|kind| {
-                (
-                    strsim::normalized_damerau_levenshtein(name, &kind.name()),
-                    kind.name(),
-                )
-            })
+        let similarity = |kind: &str| match !name.is_empty() && kind.contains(name) {
+            true => 1.0,
+            false => strsim::normalized_damerau_levenshtein(name, kind),
+        };
+        let mut similar: Vec<_> = Self::all()
+            .map(|kind| (similarity(&kind.name()), kind.name()))
             .filter(|(similarity, _)| *similarity >= SIMILAR)
             .collect();
         similar.sort_by(|(a, _), (b, _)| b.total_cmp(a));

@@ -117,8 +117,9 @@ impl<'a> PodDir<'a> {
 
     /// The directory of the apps' status files, in the pod.
     pub(super) fn status_dir(&self) -> Result<PathBuf, Unfit> {
-        let of_an_app = PathBuf::from(layout::pod::app_status(&self.stage1_root()?, "app"));
-        Ok(of_an_app.with_file_name(""))
+        let mut of_an_app = PathBuf::from(layout::pod::app_status(&self.stage1_root()?, "app"));
+        of_an_app.pop();
+        Ok(of_an_app)
     }
 
     /// One of the apps that something is there of: `path` leads to it from an app's name.

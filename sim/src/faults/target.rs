@@ -28,8 +28,10 @@ pub(super) struct Target {
 /// What a target is when it is sound. Not every damage suits every form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A file whose content counts.
-    File,
+    /// A file of text that counts.
+    Text,
+    /// A file whose content counts and is no text.
+    Binary,
     /// A file that is empty, and counts by being there or by its time.
     Marker,
     /// A directory.
@@ -53,7 +55,7 @@ pub(super) enum Place {
     ByKey(&'static str),
 }
 
-use Form::{Dir, File, Marker};
+use Form::{Binary, Dir, Marker, Text};
 use Place::{ByKey, InIndexDir, InPod, OnHost, PhaseDir, SomewhereInPod};
 
 const fn target(name: &'static str, noun: &'static str, form: Form, place: Place) -> Target {
@@ -69,27 +71,27 @@ const fn target(name: &'static str, noun: &'static str, form: Form, place: Place
 #[rustfmt::skip]
 pub(super) static TARGETS: [Target; 36] = [
     target("pod", "the pod's directory", Dir, InPod("")),
-    target("pod-manifest", "the pod manifest", File, InPod(pod::MANIFEST)),
+    target("pod-manifest", "the pod manifest", Text, InPod(pod::MANIFEST)),
     target("pod-created", "the file that dates the pod", Marker, InPod(pod::CREATED)),
     target("pod-lock", "the lock file of mutable pods", Marker, InPod(pod::LOCK)),
-    target("pid", "the file with stage1's process id", File, InPod(pod::PID)),
-    target("ppid", "the file with the process id of stage1's parent", File, InPod(pod::PPID)),
-    target("subcgroup", "the file with the pod's cgroup", File, InPod(pod::SUBCGROUP)),
-    target("net-info", "the list of the pod's networks", File, InPod(pod::NET_INFO)),
+    target("pid", "the file with stage1's process id", Text, InPod(pod::PID)),
+    target("ppid", "the file with the process id of stage1's parent", Text, InPod(pod::PPID)),
+    target("subcgroup", "the file with the pod's cgroup", Text, InPod(pod::SUBCGROUP)),
+    target("net-info", "the list of the pod's networks", Text, InPod(pod::NET_INFO)),
     target("overlay-prepared", "the mark of overlayfs", Marker, InPod(pod::OVERLAY_PREPARED)),
-    target("stage1-tree-store-id", "the file with stage1's tree store id", File, InPod(pod::STAGE1_TREE_STORE_ID)),
+    target("stage1-tree-store-id", "the file with stage1's tree store id", Text, InPod(pod::STAGE1_TREE_STORE_ID)),
     target("stage1", "the directory of stage1's image", Dir, InPod(pod::STAGE1)),
-    target("stage1-manifest", "the manifest of stage1's image", File, InPod(pod::STAGE1_MANIFEST)),
+    target("stage1-manifest", "the manifest of stage1's image", Text, InPod(pod::STAGE1_MANIFEST)),
     target("stage1-root", "the root of stage1's file system", Dir, SomewhereInPod(|pod, _| Ok(pod.stage1_root()?.into()))),
     target("overlay", "the directory of the pod's overlayfs layers", Dir, InPod(pod::OVERLAY)),
     target("apps-info", "the directory of all that is kept of the apps' images", Dir, InPod(pod::APPS_INFO)),
     target("app-info", "the directory of what is kept of an app's image", Dir, SomewhereInPod(|pod, rng| pod.app(rng, |app| Path::new(pod::APPS_INFO).join(app)))),
-    target("app-manifest", "the manifest of an app's image", File, SomewhereInPod(|pod, rng| pod.app(rng, |app| pod::app_image_manifest(app).into()))),
-    target("app-tree-store-id", "the file with the tree store id of an app's image", File, SomewhereInPod(|pod, rng| pod.app(rng, |app| pod::app_tree_store_id(app).into()))),
+    target("app-manifest", "the manifest of an app's image", Text, SomewhereInPod(|pod, rng| pod.app(rng, |app| pod::app_image_manifest(app).into()))),
+    target("app-tree-store-id", "the file with the tree store id of an app's image", Text, SomewhereInPod(|pod, rng| pod.app(rng, |app| pod::app_tree_store_id(app).into()))),
     target("status-dir", "the directory of the apps' exit statuses", Dir, SomewhereInPod(|pod, _| pod.status_dir())),
-    target("status", "the exit status of an app", File, SomewhereInPod(|pod, rng| pod.status(rng))),
+    target("status", "the exit status of an app", Text, SomewhereInPod(|pod, rng| pod.status(rng))),
     target("journal-dir", "the directory of the pod's journal", Dir, SomewhereInPod(|pod, _| pod.journal_dir())),
-    target("journal", "a file of the pod's journal", File, SomewhereInPod(|pod, rng| pod.journal(rng))),
+    target("journal", "a file of the pod's journal", Binary, SomewhereInPod(|pod, rng| pod.journal(rng))),
 
     target("pods-dir", "the directory of all pods", Dir, OnHost(layout::PODS)),
     target("embryo-dir", "the directory of pods in embryo", Dir, PhaseDir(Phase::Embryo)),
@@ -101,11 +103,11 @@ pub(super) static TARGETS: [Target; 36] = [
 
     target("cas", "the image store", Dir, OnHost(store::CAS)),
     target("index-dir", "the directory of the image index", Dir, OnHost(store::DB_DIR)),
-    target("index", "the image index", File, InIndexDir(store::DB)),
+    target("index", "the image index", Binary, InIndexDir(store::DB)),
     target("index-log", "the write-ahead log of the image index", Marker, InIndexDir(store::DB_LOG)),
     target("image-manifests", "the directory of the images' manifests", Dir, OnHost(store::IMAGE_MANIFESTS)),
-    target("image-manifest", "the manifest of an image in the store", File, ByKey(store::IMAGE_MANIFESTS)),
-    target("blob", "the blob of an image in the store", File, ByKey(store::BLOBS)),
+    target("image-manifest", "the manifest of an image in the store", Text, ByKey(store::IMAGE_MANIFESTS)),
+    target("blob", "the blob of an image in the store", Binary, ByKey(store::BLOBS)),
 ];
 
 impl Target {
@@ -143,7 +145,7 @@ impl Target {
 
     fn check(&self, root: &Root, path: PathBuf) -> Result<PathBuf, Unfit> {
         let (sound, name) = match self.form {
-            File | Marker => (FileType::RegularFile, "regular file"),
+            Text | Binary | Marker => (FileType::RegularFile, "regular file"),
             Dir => (FileType::Directory, "directory"),
         };
         match root.kind(&path)? {

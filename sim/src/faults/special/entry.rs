@@ -54,7 +54,7 @@ pub(super) static TABLE: &[Special] = &[
         |pod, _| dir(pod, "f".repeat(255)),
     ),
     of_pod(
-        "entry/not-utf8",
+        "entry/not-utf8-name",
         "Beside the pod is a directory whose name is not UTF-8.",
         |pod, _| dir(pod, OsString::from_vec(b"rkt-sim-\xFF".to_vec())),
     ),

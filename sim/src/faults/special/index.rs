@@ -118,7 +118,7 @@ pub(super) static TABLE: &[Special] = &[
         },
     ),
     of_host(
-        "index-log/junk-applied",
+        "index-log/zeros",
         "The log is complete, and writes zeros over the image index.",
         |root, rng| {
             let index = index(root)?;
