@@ -4,8 +4,7 @@
 //! [`spec`] is the description, [`host`] what it becomes, [`example`] a host to try things
 //! on. Only what rkt itself would leave is written, with rkt's modes and the times that the
 //! description asks for; the same description makes the same bytes, modes and modification
-//! times every time. Damaged or odd directories are for the caller to make, out of the sound
-//! ones written here.
+//! times every time. Damaged and odd directories are made out of sound ones, by [`faults`].
 //!
 //! Of the server's crate this library uses the file formats and the names of paths, never the
 //! code that reads them: what it writes is to be judged by that code.

@@ -7,6 +7,7 @@ mod index;
 mod manifest;
 mod pod_file;
 mod process;
+mod rows;
 mod store;
 
 use std::{
@@ -69,6 +70,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Special> {
         pod_file::TABLE,
         entry::TABLE,
         index::TABLE,
+        rows::TABLE,
         store::TABLE,
     ];
     tables.into_iter().flatten()
