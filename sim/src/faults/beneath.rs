@@ -12,7 +12,7 @@ use std::{
     io::{self, Read as _, Write as _},
     os::{
         fd::{AsFd, OwnedFd},
-        unix::ffi::{OsStrExt as _, OsStringExt as _},
+        unix::ffi::OsStringExt as _,
     },
     path::{Component, Path},
 };
@@ -230,7 +230,7 @@ fn remove(dir: &OwnedFd, name: &OsStr) -> io::Result<()> {
     }
     let inner = openat(dir, name, OPEN_DIR, Mode::empty())?;
     for child in list(&inner)? {
-        remove(&inner, OsStr::from_bytes(child.as_bytes()))?;
+        remove(&inner, &child)?;
     }
     Ok(unlinkat(dir, name, AtFlags::REMOVEDIR)?)
 }

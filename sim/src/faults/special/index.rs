@@ -3,7 +3,10 @@
 //! The index is bytes here, nothing but a header and 16-byte atoms: a fault does not care what
 //! it hits. The format is explained in [`rkt_api::formats::ql`].
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use rand::{Rng as _, RngExt as _};
 use rkt_api::layout::store;
@@ -79,8 +82,7 @@ pub(super) static TABLE: &[Special] = &[
             let sound = index(root)?;
             let mut torn = sound.clone();
             let mut log = Log::new();
-            for _ in 0..WRITES {
-                let at = rng.random_range(FIRST_BLOCK / ATOM..sound.len() / ATOM) * ATOM;
+            for at in some_atoms(&sound, rng) {
                 torn[at..at + ATOM].fill(0);
                 log.write(at, &sound[at..at + ATOM]);
             }
@@ -118,11 +120,15 @@ pub(super) static TABLE: &[Special] = &[
         },
     ),
     of_host(
-        "index-log/zeros",
-        "The log is complete, and writes zeros over the image index.",
-        |root, rng| {
+        "index-log/overwrites",
+        "The log is complete, and writes junk over all blocks of the image index.",
+        |root, _| {
             let index = index(root)?;
-            let log = some_writes(&index, rng).commit(index.len());
+            let mut log = Log::new();
+            for at in (FIRST_BLOCK..index.len()).step_by(ATOM) {
+                log.write(at, &[0xFF; ATOM]);
+            }
+            let log = log.commit(index.len());
             Ok(vec![Change::file(log_path(), log)])
         },
     ),
@@ -134,8 +140,8 @@ const ATOM: usize = 16;
 /// Where the first block begins.
 const FIRST_BLOCK: usize = 128;
 
-/// How many writes a log has.
-const WRITES: usize = 8;
+/// How many writes a log has, beside the one to the first block.
+const MORE_WRITES: usize = 8;
 
 /// How many bytes change at most.
 const MAX_CHANGED: usize = 16;
@@ -175,11 +181,17 @@ fn change_bytes(index: &mut [u8], rng: &mut Rng) {
     }
 }
 
+/// Where some of the atoms begin. The first block is one: it leads to all others, so nobody
+/// can overlook what becomes of it.
+fn some_atoms(index: &[u8], rng: &mut Rng) -> BTreeSet<usize> {
+    let more = (0..MORE_WRITES).map(|_| rng.random_range(FIRST_BLOCK / ATOM..index.len() / ATOM));
+    more.map(|atom| atom * ATOM).chain([FIRST_BLOCK]).collect()
+}
+
 /// A log without its end, that writes zeros.
 fn some_writes(index: &[u8], rng: &mut Rng) -> Log {
     let mut log = Log::new();
-    for _ in 0..WRITES {
-        let at = rng.random_range(FIRST_BLOCK / ATOM..index.len() / ATOM) * ATOM;
+    for at in some_atoms(index, rng) {
         log.write(at, &[0; ATOM]);
     }
     log

@@ -100,6 +100,7 @@ pub(super) static TABLE: &[Special] = &[
         "overlay/no-tree-id",
         "The pod is marked as using overlayfs, and there is no stage1TreeStoreID.",
         |pod, _| {
+            pod.must_have_run()?;
             pod.read(pod::STAGE1_TREE_STORE_ID)?;
             let id = pod.at(pod::STAGE1_TREE_STORE_ID);
             let mut changes = vec![Change::new(id, Action::Remove)];
@@ -150,6 +151,8 @@ fn content(pod: &PodDir<'_>, name: &str, content: impl Into<Vec<u8>>) -> Plan {
 }
 
 fn tree_id(pod: &PodDir<'_>, id: impl Into<Vec<u8>>) -> Plan {
+    // Before, nobody has a use for it.
+    pod.must_have_run()?;
     pod.must_use_overlay()?;
     content(pod, pod::STAGE1_TREE_STORE_ID, id)
 }
