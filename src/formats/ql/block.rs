@@ -20,6 +20,10 @@ pub(super) const HEADER_LEN: usize = 16;
 /// Where the first block begins, in bytes: behind the header and the free list table.
 pub(super) const FIRST_BLOCK: usize = HEADER_LEN + 112;
 
+/// The length of a file that the engine has just made, in bytes: the root block and the
+/// counter, and no table.
+pub(super) const NEW_FILE: usize = FIRST_BLOCK + 2 * ATOM;
+
 /// The longest content of a block, unpacked, in bytes.
 pub(super) const MAX_CONTENT: usize = 65_787;
 

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, iter::FusedIterator};
 
 use super::{
-    block::Handle,
+    block::{Handle, NEW_FILE},
     error::{Error, Flaw},
     scalar::{Scalar, Scalars},
     value::{ColumnType, Value},
@@ -160,7 +160,7 @@ impl Index {
 
 /// Reads the records of all tables, in the order of their list: the youngest table first.
 pub(super) fn read_tables(walk: &mut Walk) -> Result<Vec<Table>, Error> {
-    let mut next = only_link(&walk.content(Handle::ROOT, &"root block")?)?;
+    let mut next = first_table(walk)?;
     let mut tables = Vec::new();
     let mut names = HashSet::new();
     while let Some(handle) = next {
@@ -194,11 +194,19 @@ pub(super) fn read_tables(walk: &mut Walk) -> Result<Vec<Table>, Error> {
     Ok(tables)
 }
 
-/// Reads a content that is nothing but a handle. Before its first use it may be empty.
-fn only_link(content: &Content<'_>) -> Result<Option<Handle>, Error> {
-    if content.bytes.is_empty() {
-        return Ok(None);
+/// Reads the root block. It is empty only until the engine has made the file: later, that is
+/// damage that would hide every table.
+fn first_table(walk: &mut Walk) -> Result<Option<Handle>, Error> {
+    let is_new = walk.file_len() <= NEW_FILE;
+    let root = walk.content(Handle::ROOT, &"root block")?;
+    match root.bytes.is_empty() && is_new {
+        true => Ok(None),
+        false => only_link(&root),
     }
+}
+
+/// Reads a content that is nothing but a handle.
+fn only_link(content: &Content<'_>) -> Result<Option<Handle>, Error> {
     content
         .scalars()
         .last_link()

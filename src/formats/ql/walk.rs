@@ -59,6 +59,11 @@ impl Walk {
         })
     }
 
+    /// The length of the file, in bytes.
+    pub(super) fn file_len(&self) -> usize {
+        self.file.len()
+    }
+
     /// The content of the block at `handle`, wherever it has moved, unpacked.
     ///
     /// Which part of the database it is, `what` says when it turns out to be damaged.

@@ -102,6 +102,14 @@ fn nothing_yet() {
     }
 }
 
+/// What a file system leaves of a file whose blocks were never written out.
+#[test]
+fn zeros_are_no_empty_database() {
+    let mut file = SAMPLE.to_vec();
+    file[16..].fill(0);
+    assert!(open(&file).is_err());
+}
+
 #[test]
 fn not_a_database() {
     let error = open(b"SQLite format 3\0").unwrap_err();
