@@ -49,6 +49,20 @@ impl Service {
     }
 }
 
+/// How much of an error's message is sent. Messages quote what was asked for, HTTP/2 carries
+/// them in a header, and clients take no more than 8 or 16 KiB of headers.
+const MESSAGE_LIMIT_BYTES: usize = 1024;
+
+/// `status`, with a message of a length that every client takes.
+fn short(status: Status) -> Status {
+    let message = status.message();
+    if message.len() <= MESSAGE_LIMIT_BYTES {
+        return status;
+    }
+    let end = message.floor_char_boundary(MESSAGE_LIMIT_BYTES);
+    Status::new(status.code(), format!("{}...", &message[..end]))
+}
+
 impl From<Unavailable> for Status {
     fn from(unavailable: Unavailable) -> Self {
         Self::unavailable(unavailable.to_string())
@@ -68,32 +82,32 @@ impl PublicApi for Service {
         &self,
         request: Request<ListPodsRequest>,
     ) -> Result<Response<ListPodsResponse>, Status> {
-        let answer = list_pods::answer(&self.0, request.into_inner()).await?;
-        Ok(Response::new(answer))
+        let answer = list_pods::answer(&self.0, request.into_inner()).await;
+        answer.map(Response::new).map_err(short)
     }
 
     async fn inspect_pod(
         &self,
         request: Request<InspectPodRequest>,
     ) -> Result<Response<InspectPodResponse>, Status> {
-        let answer = inspect_pod::answer(&self.0, &request.get_ref().id).await?;
-        Ok(Response::new(answer))
+        let answer = inspect_pod::answer(&self.0, &request.get_ref().id).await;
+        answer.map(Response::new).map_err(short)
     }
 
     async fn list_images(
         &self,
         request: Request<ListImagesRequest>,
     ) -> Result<Response<ListImagesResponse>, Status> {
-        let answer = list_images::answer(&self.0, request.into_inner()).await?;
-        Ok(Response::new(answer))
+        let answer = list_images::answer(&self.0, request.into_inner()).await;
+        answer.map(Response::new).map_err(short)
     }
 
     async fn inspect_image(
         &self,
         request: Request<InspectImageRequest>,
     ) -> Result<Response<InspectImageResponse>, Status> {
-        let answer = inspect_image::answer(&self.0, &request.get_ref().id).await?;
-        Ok(Response::new(answer))
+        let answer = inspect_image::answer(&self.0, &request.get_ref().id).await;
+        answer.map(Response::new).map_err(short)
     }
 
     type ListenEventsStream = listen_events::Events;
