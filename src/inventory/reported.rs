@@ -34,13 +34,11 @@ impl Reported {
         drop(known);
 
         let mut known = lock(&self.skipped);
-        known.retain(|entry| scan.skipped.contains(entry));
-        for entry in &scan.skipped {
-            if known.insert(entry.clone()) {
-                let Skipped { phase, name } = entry;
-                tracing::warn!(%phase, name, "passing over an entry that is no pod");
-            }
+        let current: HashSet<_> = scan.skipped.iter().cloned().collect();
+        for Skipped { phase, name } in current.difference(&known) {
+            tracing::warn!(%phase, name, "passing over an entry that is no pod");
         }
+        *known = current;
     }
 
     /// Logs what is new in one pod.
@@ -55,14 +53,11 @@ impl Reported {
     /// Logs what is new in all images, and forgets what is gone.
     pub(super) fn all_images(&self, faults: Vec<Fault>) {
         let mut known = lock(&self.images);
-        known.retain(|fault| faults.contains(fault));
-        for fault in faults {
-            if !known.contains(&fault) {
-                let Fault { file, cause } = &fault;
-                tracing::warn!(file, %cause, "leaving out an image");
-                known.insert(fault);
-            }
+        let current: HashSet<_> = faults.into_iter().collect();
+        for Fault { file, cause } in current.difference(&known) {
+            tracing::warn!(file, %cause, "leaving out an image");
         }
+        *known = current;
     }
 }
 
