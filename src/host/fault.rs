@@ -14,6 +14,28 @@ pub(crate) struct Fault {
     pub(crate) cause: Cause,
 }
 
+impl Fault {
+    /// The error, if the fault is not the file's: the server can open no more files, or has
+    /// no memory.
+    pub(crate) fn distress(&self) -> Option<Errno> {
+        match self.cause {
+            Cause::Unreadable(errno) if is_distress(errno) => Some(errno),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.cause)
+    }
+}
+
+/// Whether it is the server that cannot go on, whatever it was about to open.
+pub(crate) fn is_distress(errno: Errno) -> bool {
+    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+}
+
 /// Why a file could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Cause {
@@ -43,6 +65,15 @@ impl fmt::Display for Cause {
 }
 
 impl Cause {
+    /// A file does not say what it should, because of `error`. Parsers quote what they meet,
+    /// of whatever length: only the beginning is kept.
+    pub(crate) fn malformed(error: impl fmt::Display) -> Self {
+        const LIMIT_BYTES: usize = 200;
+        let mut what = error.to_string();
+        what.truncate(what.floor_char_boundary(LIMIT_BYTES));
+        Self::Malformed(what)
+    }
+
     /// The fault of `file` that has this cause.
     pub(crate) fn of(self, file: impl Into<String>) -> Fault {
         Fault {

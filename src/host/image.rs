@@ -88,13 +88,12 @@ fn parse(file: Vec<u8>, log: &[u8]) -> Result<Vec<rkt::Image>, ql::Error> {
 /// Adds to a row of the index what the image's manifest says.
 pub(crate) fn image(data_dir: &Path, row: &rkt::Image) -> Result<ImageFacts, Fault> {
     let Some(file) = store::image_manifest(&row.blob_key) else {
-        return Err(Cause::Malformed("no blob key".to_owned()).of(&row.blob_key));
+        return Err(Cause::malformed("no blob key").of(&row.blob_key));
     };
     let read = || {
         let cas = Dir::open(data_dir.join(store::CAS)).map_err(Cause::Unreadable)?;
         let bytes = cas.read(&file, MANIFEST_LIMIT_BYTES)?;
-        let manifest =
-            ImageManifest::parse(&bytes).map_err(|error| Cause::Malformed(error.to_string()))?;
+        let manifest = ImageManifest::parse(&bytes).map_err(Cause::malformed)?;
         Ok((bytes, manifest))
     };
     let (bytes, manifest) = read().map_err(|cause: Cause| cause.of(&file))?;

@@ -1,12 +1,14 @@
 //! What a pod's directory says: its facts, whatever the API makes of them.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use rustix::{fs::Stat, io::Errno};
 use uuid::Uuid;
 
 use super::{
     beneath::Dir,
-    fault::{Cause, Fault},
+    fault::{Cause, Fault, is_distress},
     lock, process,
     state::{Lock, State},
 };
@@ -20,10 +22,14 @@ use crate::{
 
 /// The largest manifest that is read: what gRPC clients take by default in a whole answer.
 const MANIFEST_LIMIT_BYTES: u64 = 4 << 20;
+/// How much is read of the manifests of a pod's images, all together.
+const IMAGES_LIMIT_BYTES: u64 = 16 << 20;
 /// The largest list of networks that is read.
 const NET_INFO_LIMIT_BYTES: u64 = 1 << 20;
 /// The largest file that is read for one number or name: a path is no longer.
 const WORD_LIMIT_BYTES: u64 = 4 << 10;
+/// How many faults of a pod are kept. A manifest can name hundreds of thousands of apps.
+const FAULTS_LIMIT: usize = 100;
 
 /// How much of a pod to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +62,7 @@ pub(crate) struct PodFacts {
     pub(crate) cgroup: Option<String>,
     /// Only of a pod in [`Phase::Run`].
     pub(crate) networks: Vec<NetInfo>,
-    /// What could not be read.
+    /// What could not be read, each file once, up to [`FAULTS_LIMIT`].
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -114,8 +120,7 @@ pub(crate) fn read(
             (dir, stat)
         }
         Ok(None) => return Ok(None),
-        // The server's own distress: no pod is known.
-        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(errno),
+        Err(errno) if is_distress(errno) => return Err(errno),
         Err(errno) => {
             // It is a pod, but it cannot be looked into.
             let Ok(stat) = phase_dir.stat_child(name) else {
@@ -130,7 +135,11 @@ pub(crate) fn read(
     if phase != Phase::Embryo {
         Reader::new(&dir, &mut facts).read(depth);
     }
-    Ok(Some(facts))
+    // Then nothing is known, and least of all that a file is not there.
+    match facts.faults.iter().find_map(Fault::distress) {
+        Some(errno) => Err(errno),
+        None => Ok(Some(facts)),
+    }
 }
 
 /// Opens the pod's directory and tells its state. `None` when it does not lie there.
@@ -178,11 +187,17 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
 struct Reader<'a> {
     dir: &'a Dir,
     facts: &'a mut PodFacts,
+    /// How much may still be read of the manifests of images.
+    images_left_bytes: u64,
 }
 
 impl<'a> Reader<'a> {
     fn new(dir: &'a Dir, facts: &'a mut PodFacts) -> Self {
-        Self { dir, facts }
+        Self {
+            dir,
+            facts,
+            images_left_bytes: IMAGES_LIMIT_BYTES,
+        }
     }
 
     fn read(&mut self, depth: Depth) {
@@ -279,7 +294,9 @@ impl<'a> Reader<'a> {
 
     fn app_image(&mut self, app: &str) -> Option<ImageManifest> {
         let file = names::app_image_manifest(app);
-        let bytes = self.content(&file, MANIFEST_LIMIT_BYTES, self.is_complete())?;
+        let limit_bytes = MANIFEST_LIMIT_BYTES.min(self.images_left_bytes);
+        let bytes = self.content(&file, limit_bytes, self.is_complete())?;
+        self.images_left_bytes -= bytes.len() as u64;
         match ImageManifest::parse(&bytes) {
             Ok(manifest) => Some(manifest),
             Err(error) => {
@@ -374,15 +391,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn malformed(&mut self, file: &str, error: impl ToString) {
-        self.note(file, Cause::Malformed(error.to_string()), true);
+    fn malformed(&mut self, file: &str, error: impl Display) {
+        self.note(file, Cause::malformed(error), true);
     }
 
     fn note(&mut self, file: &str, cause: Cause, expected: bool) {
         if expected || cause != Cause::Missing {
             let fault = cause.of(file);
-            if !self.facts.faults.contains(&fault) {
-                self.facts.faults.push(fault);
+            let faults = &mut self.facts.faults;
+            if faults.len() < FAULTS_LIMIT && !faults.contains(&fault) {
+                faults.push(fault);
             }
         }
     }

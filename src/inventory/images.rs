@@ -30,7 +30,7 @@ pub(crate) enum ImageError {
     TooShort(String),
     #[error("{count} images begin with {id:?}")]
     Ambiguous { id: String, count: usize },
-    #[error("image {key} is broken: {}: {}", fault.file, fault.cause)]
+    #[error("image {key} is broken: {fault}")]
     Broken { key: String, fault: Fault },
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -54,6 +54,9 @@ impl Inventory {
                     .ok()
             });
             let images = images.collect();
+            if let Some(fault) = faults.iter().find(|fault| fault.distress().is_some()) {
+                return Err(Unavailable(fault.to_string()));
+            }
             shared.reported.all_images(faults);
             Ok(images)
         })
@@ -65,9 +68,12 @@ impl Inventory {
         let index = self.index().await?;
         let row = resolve(&index, id)?.clone();
         self.look(move |shared| {
-            host::image(&shared.data_dir, &row).map_err(|fault| ImageError::Broken {
-                key: row.blob_key,
-                fault,
+            host::image(&shared.data_dir, &row).map_err(|fault| match fault.distress() {
+                Some(_) => Unavailable(fault.to_string()).into(),
+                None => ImageError::Broken {
+                    key: row.blob_key,
+                    fault,
+                },
             })
         })
         .await
