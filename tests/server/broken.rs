@@ -186,12 +186,12 @@ impl Kind {
             names::NET_INFO,
             names::OVERLAY_PREPARED,
             names::STAGE1_TREE_STORE_ID,
-            "pod.lck",
-            "stage1/manifest",
-            "appsinfo",
+            names::LOCK,
+            names::STAGE1_MANIFEST,
+            names::APPS_INFO,
             "appsinfo/web",
             "appsinfo/web/manifest",
-            "stage1",
+            names::STAGE1,
         ]
         .map(str::to_owned)
         .into();

@@ -4,6 +4,7 @@
 
 mod broken;
 mod golden;
+mod hostile;
 mod hosts;
 mod json;
 mod lifecycle;
