@@ -34,14 +34,14 @@ const PPID: i32 = NO_PROCESS + 1;
 
 /// What becomes of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Damage {
+pub enum Damage {
     Missing,
     Directory,
     Fifo,
-    /// A link to a sound file of another pod, outside of the data directory.
+    /// A link to a sound file outside of the data directory.
     LinkOut,
     RelativeLinkOut,
-    /// A link to the file itself, under another name in the pod.
+    /// A link to the file itself, which has another name now.
     LinkWithin,
     Empty,
     /// The first half is left.
@@ -59,7 +59,7 @@ use Damage::{
 };
 
 impl Damage {
-    const ALL: [Self; 11] = [
+    pub const ALL: [Self; 11] = [
         Missing,
         Directory,
         Fifo,
@@ -87,7 +87,7 @@ impl Damage {
     }
 
     /// Damages `dir/file`; links out lead to `other_dir/file`. A regular file keeps its time.
-    fn inflict(self, dir: &Path, file: &str, other_dir: &Path) {
+    pub fn inflict(self, dir: &Path, file: &str, other_dir: &Path) {
         let path = &dir.join(file);
         if !path.exists() {
             fs::write(path, "").unwrap();

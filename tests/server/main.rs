@@ -13,4 +13,5 @@ mod odd;
 mod read_only;
 mod recorded;
 mod snapshots;
+mod store;
 mod support;

@@ -13,7 +13,7 @@ use rkt_api::{
     api::{GetLogsRequest, ListenEventsRequest},
     layout,
 };
-use rkt_sim::spec::{Phase, Pod};
+use rkt_sim::spec::{Image, Phase, Pod};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
@@ -75,6 +75,7 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
 
 /// Writes a pod in each phase, locked and not, some of them broken, and things that are none.
 fn write(host: &TempHost) -> Vec<rkt_sim::host::Hold> {
+    host.write_images(&images()).unwrap();
     let mut holds = vec![];
     let mut pods = vec![];
     for (number, phase) in (1..).zip(Phase::ALL) {
@@ -100,6 +101,12 @@ fn write(host: &TempHost) -> Vec<rkt_sim::host::Hold> {
     symlink(exited, running.join(hosts::id(99).to_string())).unwrap();
     fs::create_dir(running.join("no-pod")).unwrap();
     holds
+}
+
+/// The images of the pods' apps.
+fn images() -> Vec<Image> {
+    let apps = hosts::pod(0, Phase::Run).apps;
+    apps.into_iter().map(|app| app.image).collect()
 }
 
 /// The requests: every field of every filter, and what is an error.
@@ -149,6 +156,11 @@ fn requests() -> Vec<(&'static str, Value)> {
     let wrong = ["", "zzz", "0", "ffff", "../run", &hosts::id(99).to_string()].map(str::to_owned);
     for id in pod_ids.into_iter().chain(wrong) {
         requests.push(("InspectPod", json!({"id": id})));
+    }
+    for image in images() {
+        let key = image.blob_key().unwrap();
+        requests.push(("InspectImage", json!({"id": key[..12]})));
+        requests.push(("InspectImage", json!({"id": key})));
     }
     for id in ["", "sha512-", "sha512-00", "../../../etc/passwd"] {
         requests.push(("InspectImage", json!({"id": id})));
