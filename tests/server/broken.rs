@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, FileTimes},
     os::unix::fs::symlink,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -87,9 +87,10 @@ impl Damage {
     }
 
     /// Damages `dir/file`; links out lead to `other_dir/file`. A regular file keeps its time.
-    pub fn inflict(self, dir: &Path, file: &str, other_dir: &Path) {
+    pub fn inflict(self, dir: &Path, file: &str, other_dir: &Path) -> Damaged {
         let path = &dir.join(file);
-        if !path.exists() {
+        let existed = path.exists();
+        if !existed {
             fs::write(path, "").unwrap();
         }
         let modified = path.metadata().unwrap().modified().unwrap();
@@ -123,6 +124,34 @@ impl Damage {
         }
         if self.is_regular() {
             set_modified(path, modified);
+        }
+        Damaged {
+            path: path.clone(),
+            aside,
+            existed,
+        }
+    }
+}
+
+/// Something that is damaged. Made good when dropped.
+#[must_use = "the damage is made good when this is dropped"]
+pub struct Damaged {
+    path: PathBuf,
+    aside: PathBuf,
+    existed: bool,
+}
+
+impl Drop for Damaged {
+    fn drop(&mut self) {
+        let remove = |path: &Path| match path.symlink_metadata() {
+            Ok(meta) if meta.is_dir() => fs::remove_dir(path).unwrap(),
+            Ok(_) => fs::remove_file(path).unwrap(),
+            Err(_) => {}
+        };
+        remove(&self.path);
+        match self.existed {
+            true => fs::rename(&self.aside, &self.path).unwrap(),
+            false => remove(&self.aside),
         }
     }
 }
@@ -220,8 +249,10 @@ struct Expected {
 }
 
 impl Expected {
-    /// What InspectPod answers of a sound pod.
-    fn sound(kind: Kind, id: &str, manifest: Vec<u8>) -> Self {
+    /// What InspectPod answers of the pod in `dir` as long as it is sound.
+    fn sound(kind: Kind, dir: &Path) -> Self {
+        let id = dir.file_name().and_then(|name| name.to_str());
+        let manifest = fs::read(dir.join(names::MANIFEST)).unwrap();
         let image = |name: &str, version: &str, id: &str, format: (&str, &str)| {
             json!({
                 "base_format": {"type": format.0, "version": format.1},
@@ -394,51 +425,57 @@ fn lose_image(app: &mut Value) {
     app["image"]["base_format"] = json!({"type": "IMAGE_TYPE_APPC", "version": "0.8.11"});
 }
 
-/// A pod on the host, and what was done to it.
-struct Case {
-    what: String,
-    expected: Expected,
+/// A host with a pod to damage and a sound one, and elsewhere a pod that links out lead to.
+struct Bench {
+    kind: Kind,
+    host: TempHost,
+    dir: PathBuf,
+    sound: Expected,
+    other_dir: PathBuf,
+    _holds: Vec<Hold>,
 }
 
-/// Writes, beside one another, a pod for every damage to every file, and a sound one for each.
-fn write_cases(host: &TempHost, kind: Kind) -> (BTreeMap<String, Case>, Vec<Hold>) {
-    let other_host = Host::create(host.beside("other")).unwrap();
-    let other = secret(kind.pod(0));
-    other_host.write_pod(&other).unwrap();
-    let other_dir = other_host.pod_dir(&other);
-    for file in [names::PPID, names::OVERLAY_PREPARED] {
-        fs::write(other_dir.join(file), "31337").unwrap();
+impl Bench {
+    fn new(kind: Kind) -> Self {
+        let host = TempHost::create();
+        let [pod, sound] = [kind.pod(0), kind.pod(u32::MAX)];
+        let holds = [&pod, &sound].map(|pod| kind.write(&host, pod));
+        let other_host = Host::create(host.beside("other")).unwrap();
+        let other = secret(kind.pod(0));
+        other_host.write_pod(&other).unwrap();
+        let other_dir = other_host.pod_dir(&other);
+        for file in [names::PPID, names::OVERLAY_PREPARED] {
+            fs::write(other_dir.join(file), "31337").unwrap();
+        }
+        Self {
+            kind,
+            dir: host.pod_dir(&pod),
+            sound: Expected::sound(kind, &host.pod_dir(&sound)),
+            host,
+            other_dir,
+            _holds: holds.into_iter().flatten().collect(),
+        }
     }
 
-    let damages = |target: &String| Damage::ALL.map(|damage| Some((target.clone(), damage)));
-    let damages = kind.targets().iter().flat_map(damages).collect::<Vec<_>>();
-
-    let mut cases = BTreeMap::new();
-    let mut holds = vec![];
-    for (number, damage) in (1..).zip(std::iter::once(None).chain(damages)) {
-        let pod = kind.pod(number);
-        holds.extend(kind.write(host, &pod));
-        let dir = host.pod_dir(&pod);
-        let manifest = fs::read(dir.join(names::MANIFEST)).unwrap();
-        let id = pod.id.to_string();
-        let sound = Expected::sound(kind, &id, manifest);
-        let (what, expected) = match damage {
-            None => ("sound".to_owned(), sound),
-            Some((file, damage)) => {
-                if file == names::PPID {
-                    // As long as there is a pid, nobody asks for it.
-                    fs::remove_file(dir.join(names::PID)).unwrap();
-                }
-                damage.inflict(&dir, &file, &other_dir);
-                (
-                    format!("{file} {damage:?}"),
-                    sound.after(kind, &file, damage),
-                )
-            }
-        };
-        cases.insert(id, Case { what, expected });
+    /// Every damage to every file.
+    fn cases(&self) -> impl Iterator<Item = (String, Damage)> + use<> {
+        let damages = |file: String| Damage::ALL.map(|damage| (file.clone(), damage));
+        self.kind.targets().into_iter().flat_map(damages)
     }
-    (cases, holds)
+
+    /// Makes the pod another one, with this number, and damages it.
+    fn damage(&mut self, number: u32, file: &str, damage: Damage) -> (Expected, Vec<Damaged>) {
+        let dir = self.dir.with_file_name(hosts::id(number).to_string());
+        fs::rename(&self.dir, &dir).unwrap();
+        let expected = Expected::sound(self.kind, &dir).after(self.kind, file, damage);
+        let mut damaged = vec![damage.inflict(&dir, file, &self.other_dir)];
+        if file == names::PPID {
+            // As long as there is a pid, nobody asks for it.
+            damaged.push(Missing.inflict(&dir, names::PID, &self.other_dir));
+        }
+        self.dir = dir;
+        (expected, damaged)
+    }
 }
 
 /// The pod, with another value wherever one would show.
@@ -454,27 +491,32 @@ fn secret(mut pod: Pod) -> Pod {
 }
 
 async fn check(kind: Kind) {
-    let host = TempHost::create();
-    let (cases, _holds) = write_cases(&host, kind);
-    let server = Server::start(host.dir(), &[]);
+    let mut bench = Bench::new(kind);
+    let server = Server::start(bench.host.dir(), &[]);
     let mut client = server.client().await;
-    for _ in 0..2 {
-        for (id, case) in &cases {
-            let pod = inspect(&mut client, id, &case.what).await;
-            assert_eq!(pod, case.expected.pod, "InspectPod: {}", case.what);
-        }
+    let mut cases = vec![];
+    for (number, (file, damage)) in (1..).zip(bench.cases()) {
+        let what = format!("{file} {damage:?}");
+        let (expected, _damaged) = bench.damage(number, &file, damage);
+        let id = expected.pod["id"].as_str().unwrap();
         for detail in [false, true] {
-            check_list(&mut client, &cases, detail).await;
+            let pod = inspect(&mut client, id, &what).await;
+            assert_eq!(pod, expected.pod, "InspectPod: {what}");
+            let pods = list(&mut client, detail, &what).await;
+            let both = [&expected, &bench.sound].map(|pod| pod.listed(detail));
+            assert_eq!(pods, both, "ListPods: {what}");
         }
+        cases.push((what, expected));
     }
     drop(client);
 
     let mut logged = faults(&server.end().await);
-    for (id, mut case) in cases {
-        let mut logged = logged.remove(&id).unwrap_or_default();
+    for (what, mut expected) in cases {
+        let id = expected.pod["id"].as_str().unwrap();
+        let mut logged = logged.remove(id).unwrap_or_default();
         logged.sort();
-        case.expected.faults.sort();
-        assert_eq!(logged, case.expected.faults, "logged: {}", case.what);
+        expected.faults.sort();
+        assert_eq!(logged, expected.faults, "logged: {what}");
     }
     assert_eq!(logged, BTreeMap::new());
 }
@@ -482,26 +524,23 @@ async fn check(kind: Kind) {
 /// The dialect of rkt 1.30.0 looks at more; no damage costs it a pod either.
 #[tokio::test]
 async fn in_the_dialect_of_rkt() {
-    let kind = Kind {
+    let mut bench = Bench::new(Kind {
         running: false,
         overlay: true,
-    };
-    let host = TempHost::create();
-    let (cases, _holds) = write_cases(&host, kind);
-    let server = Server::start(host.dir(), &["--dialect=rkt-1.30"]);
+    });
+    let server = Server::start(bench.host.dir(), &["--dialect=rkt-1.30"]);
     let mut client = server.client().await;
-    let request = json!({"detail": true});
-    let answer = at_once("ListPods", json::call(&mut client, "ListPods", &request)).await;
-    let answer = answer.unwrap();
-    let pods = answer["pods"].as_array().unwrap();
-    assert_eq!(pods.len(), cases.len());
-    for (pod, (id, case)) in pods.iter().zip(&cases) {
-        let what = &case.what;
-        assert_eq!(*pod, inspect(&mut client, id, what).await, "{what}");
+    for (number, (file, damage)) in (1..).zip(bench.cases()) {
+        let what = format!("{file} {damage:?}");
+        let (expected, _damaged) = bench.damage(number, &file, damage);
+        let pods = list(&mut client, true, &what).await;
+        assert_eq!(pods.len(), 2, "{what}");
+        let id = expected.pod["id"].as_str().unwrap();
+        assert_eq!(pods[0], inspect(&mut client, id, &what).await, "{what}");
         for field in ["id", "state", "manifest", "created_at", "started_at"] {
-            assert_eq!(pod[field], case.expected.pod[field], "{what}: {field}");
+            assert_eq!(pods[0][field], expected.pod[field], "{what}: {field}");
         }
-        let text = pod.to_string();
+        let text = pods[0].to_string();
         assert!(!text.contains("secret"), "{what}: {text}");
     }
 }
@@ -512,21 +551,11 @@ async fn inspect(client: &mut Client, id: &str, what: &str) -> Value {
     answer.unwrap_or_else(|status| panic!("{what}: {status}"))["pod"].take()
 }
 
-async fn check_list(client: &mut Client, cases: &BTreeMap<String, Case>, detail: bool) {
+async fn list(client: &mut Client, detail: bool, what: &str) -> Vec<Value> {
     let request = json!({"detail": detail});
-    let answer = at_once("ListPods", json::call(client, "ListPods", &request)).await;
-    let answer = answer.unwrap();
-    let pods = answer["pods"].as_array().unwrap();
-    let ids = pods.iter().map(|pod| pod["id"].as_str().unwrap());
-    assert_eq!(ids.collect::<Vec<_>>(), cases.keys().collect::<Vec<_>>());
-    for (pod, case) in pods.iter().zip(cases.values()) {
-        assert_eq!(
-            *pod,
-            case.expected.listed(detail),
-            "ListPods: {}",
-            case.what
-        );
-    }
+    let answer = at_once(what, json::call(client, "ListPods", &request)).await;
+    let mut answer = answer.unwrap_or_else(|status| panic!("{what}: {status}"));
+    serde_json::from_value(answer["pods"].take()).unwrap()
 }
 
 /// The faults that a log tells: of each pod, the files.

@@ -248,7 +248,8 @@ async fn an_index_that_cannot_be_read() {
         other.write_images(&[image("secret")]).unwrap();
         let db = store::DB_DIR;
         let file = format!("{db}/{}", store::DB);
-        let inflict = || damage.inflict(host.dir(), &file, other.dir());
+        let mut damaged = None;
+        let inflict = || damaged = Some(damage.inflict(host.dir(), &file, other.dir()));
         let mut pair = Pair::start(&host, inflict).await;
         for _ in 0..2 {
             pair.check("index", &format!("{damage:?}")).await;
@@ -305,7 +306,7 @@ async fn a_manifest_that_is_damaged() {
         let mut sound = list(&mut client).await.unwrap();
         sound.retain(|image| image.id != key);
 
-        damage.inflict(host.dir(), file.to_str().unwrap(), other.dir());
+        let _damaged = damage.inflict(host.dir(), file.to_str().unwrap(), other.dir());
         for _ in 0..2 {
             assert_eq!(list(&mut client).await.unwrap(), sound, "{damage:?}");
             let error = inspect(&mut client, &key).await.unwrap_err();
