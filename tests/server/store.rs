@@ -278,7 +278,7 @@ async fn an_index_that_may_not_be_read() {
         let sound = list(&mut client).await.unwrap();
         let path = host.dir().join(&file);
         let mode = path.metadata().unwrap().permissions();
-        fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
         for _ in 0..2 {
             assert_eq!(list(&mut client).await.unwrap(), sound, "{file}");
             assert_eq!(count_pods(&mut client).await, 1, "{file}");
