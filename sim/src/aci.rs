@@ -67,9 +67,17 @@ pub(crate) fn blob_key(blob: &[u8]) -> String {
 }
 
 /// The id of an image's rendered tree: the same over the keys of the image and of all that it
-/// depends on, joined by commas. Simulated images depend on no others.
-pub(crate) fn tree_store_id(image_key: &str) -> String {
-    format!("deps-{}", blob_key(image_key.as_bytes()))
+/// depends on, joined by commas.
+pub(crate) fn tree_store_id(image_keys: &str) -> String {
+    format!("deps-{}", blob_key(image_keys.as_bytes()))
+}
+
+/// Adds the keys of the image and of all that it depends on, in the order in which rkt lists
+/// them: of several dependencies the last comes first, each followed by its own.
+fn add_keys(image: &Image, keys: &mut Vec<String>) -> io::Result<()> {
+    keys.push(image.blob_key()?);
+    let mut dependencies = image.dependencies.iter().rev();
+    dependencies.try_for_each(|dependency| add_keys(&dependency.image, keys))
 }
 
 impl Image {
@@ -89,7 +97,9 @@ impl Image {
     ///
     /// As [`Image::blob_key`].
     pub fn tree_store_id(&self) -> io::Result<String> {
-        Ok(tree_store_id(&self.blob_key()?))
+        let mut keys = Vec::new();
+        add_keys(self, &mut keys)?;
+        Ok(tree_store_id(&keys.join(",")))
     }
 }
 
@@ -110,6 +120,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
+    use crate::spec::Dependency;
 
     #[test]
     fn tree_store_ids_are_those_of_rkt() {
@@ -120,6 +131,20 @@ mod tests {
             ),
             "deps-sha512-f29f2a9a72de48fac25c53d7fae0006c42611b1ebe7133005ae5d1511303f338"
         );
+    }
+
+    #[test]
+    fn dependencies_count_from_the_last_to_the_first_each_with_its_own() {
+        let on = |image: &Image| Dependency {
+            image: image.clone(),
+            by_id: false,
+            size_bytes: None,
+        };
+        let [mut a, b, mut c, d] = ["a", "b", "c", "d"].map(|name| Image::new(name, "1"));
+        c.dependencies = vec![on(&d)];
+        a.dependencies = vec![on(&b), on(&c)];
+        let keys = [&a, &c, &d, &b].map(|image| image.blob_key().unwrap());
+        assert_eq!(a.tree_store_id().unwrap(), tree_store_id(&keys.join(",")));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub fn host() -> HostSpec {
             redis(),
             web(),
         ],
+        faults: Vec::new(),
     }
 }
 

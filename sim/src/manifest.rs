@@ -5,13 +5,16 @@
 //! directories that it wrote. Only the fields that a description has anything to say about are
 //! here, and those that rkt never leaves out.
 
-use std::io;
+use std::{collections::BTreeMap, io, ops::Not};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     go_json,
-    spec::{self, Image, Network, Pod},
+    spec::{
+        self, Dependency, ExposedPort, Image, Isolator, Mount, MountPoint, Network, Pod, Port,
+        Settings, Volume,
+    },
 };
 
 /// rkt puts its own version where the specification wants that of appc.
@@ -28,10 +31,14 @@ pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
         ac_version: &'a str,
         ac_kind: &'a str,
         apps: Vec<RuntimeApp<'a>>,
-        volumes: (),
-        isolators: (),
+        volumes: NullIfEmpty<'a, Volume>,
+        isolators: NullIfEmpty<'a, Isolator>,
         annotations: Vec<NameValue<'a>>,
-        ports: [(); 0],
+        ports: &'a [ExposedPort],
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        user_annotations: &'a BTreeMap<String, String>,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        user_labels: &'a BTreeMap<String, String>,
     }
 
     #[derive(Serialize)]
@@ -40,6 +47,10 @@ pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
         image: RuntimeImage<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         app: Option<AppSection<'a>>,
+        #[serde(rename = "readOnlyRootFS", skip_serializing_if = "Not::not")]
+        read_only_root_fs: bool,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        mounts: &'a [Mount],
         #[serde(skip_serializing_if = "Vec::is_empty")]
         annotations: Vec<NameValue<'a>>,
     }
@@ -64,7 +75,12 @@ pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
                 id,
                 labels: name_values(&app.image.labels),
             },
-            app: app_section(&app.image),
+            app: app_section(
+                app.exec.as_ref().unwrap_or(&app.image.exec),
+                app.settings.as_ref().unwrap_or(&app.image.settings),
+            ),
+            read_only_root_fs: app.read_only_root_fs,
+            mounts: &app.mounts,
             annotations: name_values(&app.annotations),
         })
     }
@@ -73,10 +89,12 @@ pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
         ac_version: POD_AC_VERSION,
         ac_kind: "PodManifest",
         apps: pod.apps.iter().map(app).collect::<io::Result<_>>()?,
-        volumes: (),
-        isolators: (),
+        volumes: NullIfEmpty(&pod.volumes),
+        isolators: NullIfEmpty(&pod.isolators),
         annotations: name_values(&pod.annotations),
-        ports: [],
+        ports: &pod.ports,
+        user_annotations: &pod.user_annotations,
+        user_labels: &pod.user_labels,
     })
 }
 
@@ -93,15 +111,42 @@ pub(crate) fn image(image: &Image) -> io::Result<Vec<u8>> {
         #[serde(skip_serializing_if = "Option::is_none")]
         app: Option<AppSection<'a>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
+        dependencies: Vec<ImageDependency<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         annotations: Vec<NameValue<'a>>,
     }
 
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ImageDependency<'a> {
+        image_name: &'a str,
+        #[serde(rename = "imageID", skip_serializing_if = "Option::is_none")]
+        image_id: Option<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<NameValue<'a>>,
+        #[serde(rename = "size", skip_serializing_if = "Option::is_none")]
+        size_bytes: Option<u64>,
+    }
+
+    fn dependency(dependency: &Dependency) -> io::Result<ImageDependency<'_>> {
+        let image = &dependency.image;
+        let key = dependency.by_id.then(|| image.blob_key());
+        Ok(ImageDependency {
+            image_name: &image.name,
+            image_id: key.transpose()?,
+            labels: name_values(&image.labels),
+            size_bytes: dependency.size_bytes,
+        })
+    }
+
+    let dependencies = image.dependencies.iter().map(dependency);
     go_json::to_vec(&Manifest {
         ac_kind: "ImageManifest",
         ac_version: IMAGE_AC_VERSION,
         name: &image.name,
         labels: name_values(&image.labels),
-        app: app_section(image),
+        app: app_section(&image.exec, &image.settings),
+        dependencies: dependencies.collect::<io::Result<_>>()?,
         annotations: name_values(&image.annotations),
     })
 }
@@ -154,19 +199,53 @@ fn name_values(pairs: &[(String, String)]) -> Vec<NameValue<'_>> {
     pairs.collect()
 }
 
+/// A list that Go writes as `null` when there is nothing in it.
+struct NullIfEmpty<'a, T>(&'a [T]);
+
+impl<T: Serialize> Serialize for NullIfEmpty<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            [] => serializer.serialize_unit(),
+            list => list.serialize(serializer),
+        }
+    }
+}
+
 /// What is to run. rkt copies it from the image into the pod manifest.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct AppSection<'a> {
     exec: &'a [String],
     user: &'a str,
     group: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    working_directory: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    environment: Vec<NameValue<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    mount_points: &'a [MountPoint],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ports: &'a [Port],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    isolators: &'a [Isolator],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    user_annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    user_labels: &'a BTreeMap<String, String>,
 }
 
-fn app_section(image: &Image) -> Option<AppSection<'_>> {
-    (!image.exec.is_empty()).then_some(AppSection {
-        exec: &image.exec,
-        user: "0",
-        group: "0",
+fn app_section<'a>(exec: &'a [String], settings: &'a Settings) -> Option<AppSection<'a>> {
+    (!exec.is_empty()).then_some(AppSection {
+        exec,
+        user: &settings.user,
+        group: &settings.group,
+        working_directory: settings.working_directory.as_deref(),
+        environment: name_values(&settings.environment),
+        mount_points: &settings.mount_points,
+        ports: &settings.ports,
+        isolators: &settings.isolators,
+        user_annotations: &settings.user_annotations,
+        user_labels: &settings.user_labels,
     })
 }
 
@@ -225,6 +304,86 @@ mod tests {
         };
         let expected = r#"{"acVersion":"1.30.0","acKind":"PodManifest","apps":[{"name":"sleeper","image":{"name":"example.com/sleeper","id":"KEY","labels":[{"name":"version","value":"0.3.0"},{"name":"os","value":"linux"},{"name":"arch","value":"amd64"}]},"app":{"exec":["/bin/sleep","100000"],"user":"0","group":"0"},"annotations":[{"name":"role","value":"worker"}]}],"volumes":null,"isolators":null,"annotations":[{"name":"coreos.com/rkt/stage1/mutable","value":"false"}],"ports":[]}"#;
         assert_eq!(text(pod(&described)), expected.replace("KEY", &key));
+    }
+
+    #[test]
+    fn what_is_seldom_said_stands_where_go_puts_it() {
+        let base = Image::new("example.com/base", "1");
+        let key = base.blob_key().unwrap();
+        let port = Port {
+            name: "http".to_owned(),
+            protocol: "tcp".to_owned(),
+            port: 8080,
+            count: 1,
+            socket_activated: false,
+        };
+        let web = Image {
+            settings: Settings {
+                working_directory: Some("/srv".to_owned()),
+                environment: pairs(&[("TZ", "UTC")]),
+                mount_points: vec![MountPoint {
+                    name: "data".to_owned(),
+                    path: "/data".to_owned(),
+                    read_only: true,
+                }],
+                ports: vec![port],
+                ..Settings::default()
+            },
+            dependencies: vec![Dependency {
+                image: base,
+                by_id: true,
+                size_bytes: Some(7),
+            }],
+            ..Image::new("example.com/web", "2")
+        };
+        let section = r#"{"exec":["/usr/bin/web"],"user":"0","group":"0","workingDirectory":"/srv","environment":[{"name":"TZ","value":"UTC"}],"mountPoints":[{"name":"data","path":"/data","readOnly":true}],"ports":[{"name":"http","protocol":"tcp","port":8080,"count":1,"socketActivated":false}]}"#;
+        let dependencies = r#"[{"imageName":"example.com/base","imageID":"KEY","labels":[{"name":"version","value":"1"},{"name":"os","value":"linux"},{"name":"arch","value":"amd64"}],"size":7}]"#;
+        let shown = text(image(&web));
+        let expected = format!(r#""app":{section},"dependencies":{dependencies}}}"#);
+        assert!(shown.ends_with(&expected.replace("KEY", &key)), "{shown}");
+
+        let described = Pod {
+            volumes: vec![Volume {
+                name: "data".to_owned(),
+                kind: spec::VolumeKind::Host,
+                source: Some("/srv/data".to_owned()),
+                read_only: Some(false),
+                recursive: None,
+                mode: None,
+                uid: None,
+                gid: None,
+            }],
+            isolators: vec![Isolator {
+                name: "resource/memory".to_owned(),
+                value: serde_json::json!({"limit": "1G"}),
+            }],
+            ports: vec![ExposedPort {
+                name: "http".to_owned(),
+                host_port: 80,
+                host_ip: Some(Ipv4Addr::LOCALHOST.into()),
+                pod_port: None,
+            }],
+            user_labels: BTreeMap::from([("tier".to_owned(), "web".to_owned())]),
+            apps: vec![App {
+                mounts: vec![Mount {
+                    volume: "data".to_owned(),
+                    path: "/data".to_owned(),
+                }],
+                read_only_root_fs: true,
+                ..App::new("web", web)
+            }],
+            ..Pod::new(Uuid::nil(), Phase::Run)
+        };
+        let shown = text(pod(&described));
+        for part in [
+            &format!(
+                r#""app":{section},"readOnlyRootFS":true,"mounts":[{{"volume":"data","path":"/data"}}]}}],"volumes""#
+            ),
+            r#""volumes":[{"name":"data","kind":"host","source":"/srv/data","readOnly":false}],"isolators":[{"name":"resource/memory","value":{"limit":"1G"}}],"annotations""#,
+            r#""ports":[{"name":"http","hostPort":80,"hostIP":"127.0.0.1"}],"userLabels":{"tier":"web"}}"#,
+        ] {
+            assert!(shown.contains(part), "{part}\nis not in\n{shown}");
+        }
     }
 
     #[test]

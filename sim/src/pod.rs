@@ -194,6 +194,17 @@ impl<'a> Dir<'a> {
                 let path = self.at(&layout::pod::app_status(&rootfs, &app.name));
                 tree.file(path, RUN, self.changed, format!("{exit_code}\n"));
             }
+            // Where apps come and go while the pod runs, each has times of its own.
+            let events: &[_] = if pod.is_mutable() {
+                &["created", "started"]
+            } else {
+                &[]
+            };
+            for event in events {
+                let status = format!("{}-{event}", app.name);
+                let path = self.at(&layout::pod::app_status(&rootfs, &status));
+                tree.file(path, RUN, self.changed, "");
+            }
         }
         let mut file = |name, content| tree.file(self.at(name), RUN, self.changed, content);
         if let Some(networks) = &pod.networks {
@@ -237,9 +248,10 @@ impl<'a> Dir<'a> {
 
     /// The directory of the apps' status files.
     fn status_dir(&self, tree: &mut Tree, rootfs: &str) {
-        let exited = self.has_run && self.pod.apps.iter().any(|app| app.exit_code.is_some());
+        let exited = self.pod.apps.iter().any(|app| app.exit_code.is_some());
+        let written = self.has_run && (exited || self.pod.is_mutable());
         tree.dir(self.at(&format!("{rootfs}/rkt")), STAGE1_DIR, self.created);
-        let modified = if exited { self.changed } else { self.created };
+        let modified = if written { self.changed } else { self.created };
         tree.dir(
             self.at(&format!("{rootfs}/rkt/status")),
             STAGE1_DIR,

@@ -3,9 +3,12 @@
 //! Nothing here touches a disk or knows a file name. Times are counted from the Unix epoch, in
 //! the unit that ends the field's name.
 
-use std::net::IpAddr;
+mod settings;
+
+use std::{collections::BTreeMap, net::IpAddr};
 
 pub use rkt_api::layout::Phase;
+pub use settings::{ExposedPort, Isolator, Mount, MountPoint, Port, Settings, Volume, VolumeKind};
 use uuid::Uuid;
 
 /// When simulated hosts were set up, and the time of everything that has none of its own:
@@ -20,6 +23,17 @@ pub struct HostSpec {
     /// The images in the store, in the order in which they were imported. The store need not
     /// hold the images of the pods' apps: rkt removes images that a pod was made from.
     pub images: Vec<Image>,
+    /// What is broken on the host once all this is written, in the order in which it breaks.
+    pub faults: Vec<Fault>,
+}
+
+/// Something that is broken on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What it is, by the name that `rkt-sim faults` lists.
+    pub kind: String,
+    /// The pod that it befalls, for a fault of pods; `None` leaves the choice to the fault.
+    pub pod: Option<Uuid>,
 }
 
 /// A pod, together with how far it has come.
@@ -52,7 +66,20 @@ pub struct Pod {
     pub subcgroup: Option<String>,
     /// The pod's networks, in order; `None` with host networking. Counts from `run` on.
     pub networks: Option<Vec<Network>>,
+    /// The pod's volumes, in order. Their names differ.
+    pub volumes: Vec<Volume>,
+    /// The ports of the host that lead into the pod, in order.
+    pub ports: Vec<ExposedPort>,
+    /// The limits of the pod as a whole, in order.
+    pub isolators: Vec<Isolator>,
+    /// Annotations for users' own purposes; the API does not show them.
+    pub user_annotations: BTreeMap<String, String>,
+    /// Labels for users' own purposes; the API does not show them.
+    pub user_labels: BTreeMap<String, String>,
 }
+
+/// The annotation that rkt puts into every pod manifest it makes itself.
+pub const MUTABLE_ANNOTATION: &str = "coreos.com/rkt/stage1/mutable";
 
 impl Pod {
     /// A pod without apps in the phase, unlocked, not started, with the annotation that rkt
@@ -64,16 +91,25 @@ impl Pod {
             locked: false,
             manifest: None,
             apps: Vec::new(),
-            annotations: vec![(
-                "coreos.com/rkt/stage1/mutable".to_owned(),
-                "false".to_owned(),
-            )],
+            annotations: vec![(MUTABLE_ANNOTATION.to_owned(), "false".to_owned())],
             overlay: false,
             created_at_ns: SET_UP_AT_S * 1_000_000_000,
             started: None,
             subcgroup: None,
             networks: None,
+            volumes: Vec::new(),
+            ports: Vec::new(),
+            isolators: Vec::new(),
+            user_annotations: BTreeMap::new(),
+            user_labels: BTreeMap::new(),
         }
+    }
+
+    /// Whether apps can be added to the pod and taken from it while it runs. Its annotations
+    /// say so.
+    pub fn is_mutable(&self) -> bool {
+        let mut annotations = self.annotations.iter();
+        annotations.any(|(name, value)| name == MUTABLE_ANNOTATION && value == "true")
     }
 }
 
@@ -91,6 +127,25 @@ pub struct App {
     pub annotations: Vec<(String, String)>,
     /// The status that the app has exited with; `None` while it has not. Counts from `run` on.
     pub exit_code: Option<i32>,
+    /// The app's command, where it is not the image's.
+    pub exec: Option<Vec<String>>,
+    /// How the app is run, where that is not as the image says.
+    pub settings: Option<Settings>,
+    /// Where the pod's volumes are mounted in the app.
+    pub mounts: Vec<Mount>,
+    /// Whether the app cannot write to its own file system.
+    pub read_only_root_fs: bool,
+    /// What the app has written, in order; never running backwards. Counts from `run` on.
+    pub logs: Vec<LogLine>,
+}
+
+/// Something that an app has written to its standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was written: microseconds are what a journal keeps.
+    pub at_us: i64,
+    /// What was written; newlines may be in it.
+    pub message: String,
 }
 
 impl App {
@@ -102,6 +157,11 @@ impl App {
             image_id: None,
             annotations: Vec::new(),
             exit_code: None,
+            exec: None,
+            settings: None,
+            mounts: Vec::new(),
+            read_only_root_fs: false,
+            logs: Vec::new(),
         }
     }
 }
@@ -163,6 +223,38 @@ pub struct Image {
     /// The size of the rendered image in the tree store that the index has; 0 while it is not
     /// rendered.
     pub tree_store_size_bytes: i64,
+    /// How the image's app is run unless a pod says otherwise. Counts with a command only.
+    pub settings: Settings,
+    /// The images that this one builds on, in the manifest's order.
+    pub dependencies: Vec<Dependency>,
+    /// Where the store has fetched the image from.
+    pub remotes: Vec<Remote>,
+}
+
+/// An image that another one builds on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// The image that was found for it when the other one was rendered.
+    pub image: Image,
+    /// Whether the manifest asks for it by its id too, not by name and labels alone.
+    pub by_id: bool,
+    /// The size that the manifest asks for.
+    pub size_bytes: Option<u64>,
+}
+
+/// A place on the network that an image was fetched from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// The image's address.
+    pub aci_url: String,
+    /// The address of its signature; empty where it has none.
+    pub sig_url: String,
+    /// What the server called this version of the image; empty where it did not.
+    pub etag: String,
+    /// How long the server lets the image be used without asking again.
+    pub cache_max_age_s: i64,
+    /// When it was fetched.
+    pub downloaded_at_s: i64,
 }
 
 impl Image {
@@ -185,6 +277,9 @@ impl Image {
             latest: false,
             size_bytes: None,
             tree_store_size_bytes: 0,
+            settings: Settings::default(),
+            dependencies: Vec::new(),
+            remotes: Vec::new(),
         }
     }
 
