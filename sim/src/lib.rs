@@ -13,6 +13,7 @@ pub mod example;
 pub mod faults;
 pub mod host;
 pub mod spec;
+pub mod spec_file;
 
 mod aci;
 mod go_json;
