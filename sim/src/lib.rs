@@ -11,6 +11,7 @@
 
 pub mod example;
 pub mod faults;
+pub mod generate;
 pub mod host;
 pub mod spec;
 pub mod spec_file;

@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn mistakes_have_their_place() {
-        let text = "{\n  \"pods\": [\n    {},\n    { \"apps\": [\"é\", {\"name\": \"x\"}] }\n  ]\n}";
+        let text =
+            "{\n  \"pods\": [\n    {},\n    { \"apps\": [\"é\", {\"name\": \"x\"}] }\n  ]\n}";
         let app = Path::default().key("pods").index(1).key("apps").index(1);
         let error = Error::at(text, &app.key("name"), "no");
         assert_eq!(error.to_string(), "4:31: pods[1].apps[1].name: no");

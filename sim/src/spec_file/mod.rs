@@ -20,9 +20,7 @@ use uuid::Uuid;
 
 pub use error::{Error, Path};
 pub use image::{DependencySpec, DockerSpec, ImageSpec, RemoteSpec};
-pub use pod::{
-    AppSpec, KubernetesSpec, LogSpec, NetworkSpec, Networks, PhaseName, PodSpec, State,
-};
+pub use pod::{AppSpec, KubernetesSpec, LogSpec, NetworkSpec, Networks, PhaseName, PodSpec, State};
 pub use value::{Brief, Given, InBrief, Pairs, Time};
 
 /// A host of the rkt container runtime: its pods and the images in its store.

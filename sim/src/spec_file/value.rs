@@ -311,7 +311,11 @@ mod tests {
         let read: T = serde_json::from_str(json).unwrap();
         assert_eq!(read, *expected, "{json}");
         let written = serde_json::to_string(&read).unwrap();
-        assert_eq!(serde_json::from_str::<T>(&written).unwrap(), read, "{written}");
+        assert_eq!(
+            serde_json::from_str::<T>(&written).unwrap(),
+            read,
+            "{written}"
+        );
     }
 
     #[test]
