@@ -254,10 +254,13 @@ impl FromStr for Time {
         if let Ok(at) = text.parse() {
             return Ok(Self::Absolute(at));
         }
+        if let Ok(distance) = text.parse() {
+            return Ok(Self::Relative(distance));
+        }
+        // What has days in it. They are 24 hours: the hosts have no daylight saving time.
         let span = text.parse::<Span>();
-        // Days are 24 hours: the hosts have no daylight saving time.
-        let duration = span.and_then(|s| s.to_duration(SpanRelativeTo::days_are_24_hours()));
-        duration
+        let distance = span.and_then(|s| s.to_duration(SpanRelativeTo::days_are_24_hours()));
+        distance
             .map(Self::Relative)
             .map_err(|_| NoTime(text.to_owned()))
     }
@@ -332,7 +335,10 @@ mod tests {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
         for extreme in [SignedDuration::MIN, SignedDuration::MAX] {
-            let _ = Time::Relative(extreme).to_string();
+            check(
+                &format!("\"{}\"", Time::Relative(extreme)),
+                &Time::Relative(extreme),
+            );
         }
     }
 
