@@ -3,7 +3,12 @@
 mod break_host;
 mod db;
 mod demo;
+mod generate_host;
 mod list_faults;
+mod progress;
+mod schema;
+mod show;
+mod table;
 
 use std::{error::Error, process::ExitCode};
 
@@ -26,6 +31,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Generate(generate_host::Args),
+    Show(show::Args),
+    Schema(schema::Args),
     Break(break_host::Args),
     Faults(list_faults::Args),
     Db(db::Args),
@@ -44,6 +52,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Demo(args) => demo::run(args)?,
+        Command::Generate(args) => generate_host::run(args)?,
+        Command::Show(args) => show::run(args)?,
+        Command::Schema(args) => schema::run(args)?,
         Command::Break(args) => break_host::run(args)?,
         Command::Faults(args) => list_faults::run(args)?,
         Command::Db(args) => return db::run(args),

@@ -48,7 +48,7 @@ fn mistakes_of_form_have_line_column_and_path() {
     );
     check_refused(
         r#"{"pods": [{"created": "soon"}]}"#,
-        "1:28: pods[0].created: \"soon\" is no time",
+        "1:29: pods[0].created: \"soon\" is no time",
     );
     check_refused(
         r#"{"pods": [{"networks": "none"}]}"#,

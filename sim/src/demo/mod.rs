@@ -5,7 +5,6 @@
 //! like any client.
 
 mod report;
-mod table;
 
 use std::{
     io::{self, Write as _},
