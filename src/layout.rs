@@ -123,6 +123,15 @@ pub mod pod {
         format!("overlay/{tree_store_id}/upper")
     }
 
+    /// The journal that a pod's journald is writing, in the directory that is named by its
+    /// machine id, in [`journal_dir`].
+    pub const JOURNAL: &str = "system.journal";
+
+    /// The directory of a pod's journals, for the root of stage1's file system.
+    pub fn journal_dir(stage1_rootfs: &str) -> String {
+        format!("{stage1_rootfs}/var/log/journal")
+    }
+
     /// An app's exit status, for the root of stage1's file system.
     pub fn app_status(stage1_rootfs: &str, app: &str) -> String {
         format!("{stage1_rootfs}/rkt/status/{app}")

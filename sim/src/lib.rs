@@ -1,8 +1,9 @@
-//! Simulated rkt hosts: a description in code becomes a data directory on disk, the way rkt
+//! Simulated rkt hosts: a description becomes a data directory on disk, the way rkt
 //! 1.30.0 leaves one.
 //!
 //! [`spec`] is the description, [`host`] what it becomes, [`example`] a host to try things
-//! on. Only what rkt itself would leave is written, with rkt's modes and the times that the
+//! on. [`spec_file`] is the description as users write it, in JSON and with gaps, which
+//! [`generate`] fills from a seed. Only what rkt itself would leave is written, with rkt's modes and the times that the
 //! description asks for; the same description makes the same bytes, modes and modification
 //! times every time. Damaged and odd directories are made out of sound ones, by [`faults`].
 //!
@@ -18,6 +19,7 @@ pub mod spec_file;
 
 mod aci;
 mod go_json;
+mod journal;
 mod manifest;
 mod pod;
 mod store;

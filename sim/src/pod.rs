@@ -9,7 +9,7 @@ use std::{io, time::SystemTime};
 use rkt_api::layout::{self, Phase};
 
 use crate::{
-    aci, manifest,
+    aci, journal, manifest,
     spec::{App, Image, Pod, Process},
     tree::{Tree, check_file_name, time_ns},
 };
@@ -206,6 +206,7 @@ impl<'a> Dir<'a> {
                 tree.file(path, RUN, self.changed, "");
             }
         }
+        self.journal(tree, &rootfs)?;
         let mut file = |name, content| tree.file(self.at(name), RUN, self.changed, content);
         if let Some(networks) = &pod.networks {
             file(layout::pod::NET_INFO, manifest::net_info(networks)?);
@@ -243,6 +244,26 @@ impl<'a> Dir<'a> {
             tree.dir(format!("{layer}/work"), DIR, changed);
         }
         self.status_dir(tree, &layout::pod::stage1_overlay_rootfs(&self.stage1_tree));
+        Ok(())
+    }
+
+    /// The pod's journal, where there are logs.
+    fn journal(&self, tree: &mut Tree, rootfs: &str) -> io::Result<()> {
+        let Some((journal, last_at_us)) = journal::of(self.pod)? else {
+            return Ok(());
+        };
+        let dir = format!(
+            "{}/{}",
+            layout::pod::journal_dir(rootfs),
+            journal::machine_id(self.pod)
+        );
+        let places = dir.match_indices('/').map(|(end, _)| end);
+        for end in places.filter(|end| *end > rootfs.len()).chain([dir.len()]) {
+            tree.dir(self.at(&dir[..end]), STAGE1_DIR, self.changed);
+        }
+        let path = self.at(&format!("{dir}/{}", layout::pod::JOURNAL));
+        let written = time_ns(last_at_us.saturating_mul(1000));
+        tree.file(path, PREPARED, written, journal);
         Ok(())
     }
 

@@ -66,11 +66,13 @@ impl Dice {
         self.0.random_range(0..100_u8) < chance
     }
 
-    /// A number from `low` to `high`, where each order of magnitude is as likely as another.
+    /// A number from `low`, at least 1, to `high`, where each order of magnitude is as likely as another.
     pub(super) fn magnitude(&mut self, low: i64, high: i64) -> i64 {
-        let bits = |n: i64| i64::from(n.max(1).ilog2());
-        let floor = 1_i64 << self.number(bits(low), bits(high) + 1).clamp(0, 61);
-        self.number(floor, floor * 2).clamp(low, high.max(low))
+        let (low, high) = (low.max(1), high.max(low).max(1));
+        let power = self.number(low.ilog2().into(), i64::from(high.ilog2()) + 1);
+        let floor = 1_i64 << power;
+        let ceiling = floor.saturating_mul(2).min(high.saturating_add(1));
+        self.number(floor.max(low), ceiling)
     }
 
     /// One of the things; `None` where there are none.

@@ -10,7 +10,10 @@ use std::{
     path::PathBuf,
 };
 
-use rkt_sim::{spec::HostSpec, spec_file::State};
+use rkt_sim::{
+    spec::{HostSpec, Phase},
+    spec_file::State,
+};
 
 use crate::{generate_host, table::Table};
 
@@ -31,8 +34,11 @@ pub fn run(args: Args) -> Result<(), Box<dyn Error>> {
     } else {
         Summary::from(&generate_host::read(args.path)?)
     };
-    write!(io::stdout().lock(), "{summary}")?;
-    Ok(())
+    match write!(io::stdout().lock(), "{summary}") {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 /// What is on a host.
@@ -68,7 +74,13 @@ impl From<&HostSpec> for Summary {
         });
         Self {
             pods: pods
-                .map(|pod| (State::of(pod.phase, pod.locked), pod.apps.len()))
+                .map(|pod| {
+                    // Apps are known by the manifest.
+                    let usual = !matches!(pod.phase, Phase::Embryo | Phase::Prepare);
+                    let known = pod.manifest.unwrap_or(usual);
+                    let apps = if known { pod.apps.len() } else { 0 };
+                    (State::of(pod.phase, pod.locked), apps)
+                })
                 .collect(),
             images: images.collect(),
         }
