@@ -116,7 +116,7 @@ fn fields(pod: &Pod, line: &Line<'_>, boot_id: Uuid) -> Vec<(&'static str, Strin
     ];
     let unit = format!("{}.service", app.name);
     let own = match line.message {
-        None => [
+        None => vec![
             (
                 "MESSAGE",
                 format!("Started Application={} Image={}.", app.name, app.image.name),
@@ -141,7 +141,7 @@ fn fields(pod: &Pod, line: &Line<'_>, boot_id: Uuid) -> Vec<(&'static str, Strin
             let name = program.rsplit('/').next().unwrap_or_default();
             let number = |id: &str| id.parse::<u32>().unwrap_or(0).to_string();
             let place = pod.apps.iter().position(|other| other.name == app.name);
-            [
+            vec![
                 ("MESSAGE", message.to_owned()),
                 ("SYSLOG_IDENTIFIER", app.name.clone()),
                 ("_TRANSPORT", "stdout".to_owned()),
@@ -154,7 +154,6 @@ fn fields(pod: &Pod, line: &Line<'_>, boot_id: Uuid) -> Vec<(&'static str, Strin
                 ),
                 ("_EXE", program.to_owned()),
                 ("_CMDLINE", exec.join(" ")),
-                ("_CAP_EFFECTIVE", "0".to_owned()),
                 ("_SYSTEMD_CGROUP", format!("/system.slice/{unit}")),
                 ("_SYSTEMD_UNIT", unit),
                 ("_SYSTEMD_SLICE", "system.slice".to_owned()),

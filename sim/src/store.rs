@@ -16,7 +16,7 @@ use rkt_api::{
 
 use crate::{
     aci, manifest,
-    spec::Image,
+    spec::{Image, Remote},
     tree::{Tree, time_s},
 };
 
@@ -40,9 +40,12 @@ pub(crate) fn index_path() -> String {
 pub(crate) fn tree(images: &[Image]) -> io::Result<Tree> {
     let mut tree = Tree::default();
     let mut rows = Vec::new();
+    let mut remotes = Vec::new();
     for image in images {
         let blob = aci::tar(image)?;
         rows.push(row(image, &blob)?);
+        let key = aci::blob_key(&blob);
+        remotes.extend(image.remotes.iter().map(|from| remote(from, &key)));
         add(&mut tree, image, blob)?;
     }
     if let Some(changed_at_s) = images.iter().map(|image| image.imported_at_s).max() {
@@ -50,7 +53,8 @@ pub(crate) fn tree(images: &[Image]) -> io::Result<Tree> {
         let log = format!("{}/{}", store::DB_DIR, store::DB_LOG);
         // The row written last comes first.
         rows.reverse();
-        let index = rkt::write(Schema::LATEST, &rows, &[]).map_err(io::Error::other)?;
+        remotes.reverse();
+        let index = rkt::write(Schema::LATEST, &rows, &remotes).map_err(io::Error::other)?;
         tree.shared_dir(store::DB_DIR, DIR, changed);
         tree.replacing_file(index_path(), FILE, changed, index);
         // Empty, as every transaction that ends well leaves it.
@@ -83,12 +87,7 @@ fn add(tree: &mut Tree, image: &Image, blob: Vec<u8>) -> io::Result<()> {
 
 /// An image's row in the index.
 fn row(image: &Image, blob: &[u8]) -> io::Result<rkt::Image> {
-    // rkt stores the times of the local clock; the hosts that were seen are on UTC.
-    let imported = Time {
-        unix_s: image.imported_at_s,
-        nanos: 0,
-        zone: Zone::Offset { east_s: 0 },
-    };
+    let imported = time(image.imported_at_s);
     Ok(rkt::Image {
         blob_key: aci::blob_key(blob),
         name: image.name.clone(),
@@ -102,4 +101,26 @@ fn row(image: &Image, blob: &[u8]) -> io::Result<rkt::Image> {
         },
         tree_store_size_bytes: image.tree_store_size_bytes,
     })
+}
+
+/// The row in the index of a place that an image was fetched from.
+fn remote(remote: &Remote, blob_key: &str) -> rkt::Remote {
+    rkt::Remote {
+        aci_url: remote.aci_url.clone(),
+        signature_url: remote.sig_url.clone(),
+        etag: remote.etag.clone(),
+        blob_key: blob_key.to_owned(),
+        cache_max_age_s: remote.cache_max_age_s,
+        download_time: time(remote.downloaded_at_s),
+    }
+}
+
+/// A time as the index has it.
+fn time(unix_s: i64) -> Time {
+    // rkt stores the times of the local clock; the hosts that were seen are on UTC.
+    Time {
+        unix_s,
+        nanos: 0,
+        zone: Zone::Offset { east_s: 0 },
+    }
 }

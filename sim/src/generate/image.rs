@@ -232,6 +232,13 @@ impl<'a> Images<'a> {
             }
         }
         stored.sort_by_key(|image| image.imported_at_s);
+        // The store keeps for each address only the image that came from there last.
+        let mut urls = BTreeSet::new();
+        for image in stored.iter_mut().rev() {
+            image
+                .remotes
+                .retain(|remote| urls.insert(remote.aci_url.clone()));
+        }
         Ok(stored)
     }
 }

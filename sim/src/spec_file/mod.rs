@@ -5,9 +5,10 @@
 //! a mistake is. What is left out is made up in [`crate::generate`], which turns the file into
 //! the [`HostSpec`](crate::spec::HostSpec) that is written to disk.
 //!
-//! Three things hold for the whole file. Keys are strict: an unknown one is an error. Where
-//! `null` is allowed, it says that there is none, which differs from saying nothing. Strings
-//! that name images are `NAME` or `NAME:VERSION`.
+//! Three things hold for the whole file. Keys are strict: an unknown one is an error. In fields
+//! whose description speaks of `null`, it says that there is none, which differs from saying
+//! nothing ([`Given`]); elsewhere the two are the same. Strings that name images are `NAME` or
+//! `NAME:VERSION`.
 
 mod error;
 mod image;
