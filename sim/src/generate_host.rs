@@ -59,9 +59,14 @@ pub fn run(args: Args) -> Result<(), Error> {
         progress.step();
     }
     drop(progress);
+    let faults: Result<Vec<_>, _> = spec.faults.iter().map(|f| host.make_fault(f)).collect();
+    let faults = faults?;
     let (pods, images) = (spec.pods.len(), spec.images.len());
     let place = args.out.display();
     println!("Wrote {place}: {pods} pods, {images} images");
+    for fault in faults {
+        println!("{fault}");
+    }
     let locked = spec.pods.iter().filter(|pod| pod.locked).count();
     if locked > 0 {
         println!("{locked} of the pods are locked only while `rkt-sim hold {place}` runs");

@@ -14,8 +14,9 @@ use std::{
 use rkt_api::layout::{self, Phase};
 
 use crate::{
+    faults::{self, Applied},
     pod,
-    spec::{HostSpec, Image, Pod, SET_UP_AT_S},
+    spec::{Fault, HostSpec, Image, Pod, SET_UP_AT_S},
     store,
     tree::{Tree, at, time_s},
 };
@@ -118,14 +119,28 @@ impl Host {
         store::tree(images)?.write_below(&self.dir)
     }
 
-    /// Writes all images and pods of the description.
+    /// Writes all images and pods of the description, and then breaks what it has broken.
     ///
     /// # Errors
     ///
-    /// As [`Host::write_images`] and [`Host::write_pod`]; what was written until then stays.
+    /// As [`Host::write_images`], [`Host::write_pod`] and [`Host::make_fault`]; what was
+    /// written until then stays.
     pub fn write(&self, spec: &HostSpec) -> io::Result<()> {
         self.write_images(&spec.images)?;
-        spec.pods.iter().try_for_each(|pod| self.write_pod(pod))
+        spec.pods.iter().try_for_each(|pod| self.write_pod(pod))?;
+        let mut faults = spec.faults.iter();
+        faults.try_for_each(|fault| self.make_fault(fault).map(drop))
+    }
+
+    /// Breaks something, and says what has changed.
+    ///
+    /// # Errors
+    ///
+    /// When what the fault is about is not on the host, or broken already; any other that the
+    /// system reports.
+    pub fn make_fault(&self, fault: &Fault) -> io::Result<Applied> {
+        let applied = faults::apply(&self.dir, fault.kind, fault.pod, fault.seed);
+        applied.map_err(io::Error::other)
     }
 
     /// Takes the locks on all pods that the description has as locked.

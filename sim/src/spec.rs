@@ -11,6 +11,8 @@ pub use rkt_api::layout::Phase;
 pub use settings::{ExposedPort, Isolator, Mount, MountPoint, Port, Settings, Volume, VolumeKind};
 use uuid::Uuid;
 
+use crate::faults::Kind;
+
 /// When simulated hosts were set up, and the time of everything that has none of its own:
 /// 2018-04-16, the day of rkt 1.30.0.
 pub const SET_UP_AT_S: i64 = 1_523_836_800;
@@ -28,12 +30,14 @@ pub struct HostSpec {
 }
 
 /// Something that is broken on a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What it is, by the name that `rkt-sim faults` lists.
-    pub kind: String,
+    /// What it is.
+    pub kind: Kind,
     /// The pod that it befalls, for a fault of pods; `None` leaves the choice to the fault.
     pub pod: Option<Uuid>,
+    /// What decides where there is something to choose.
+    pub seed: u64,
 }
 
 /// A pod, together with how far it has come.

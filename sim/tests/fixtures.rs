@@ -85,6 +85,9 @@ fn each_is_written_and_read_back() {
         for pod in &spec.pods {
             assert!(host.pod_dir(pod).is_dir(), "{name}: {}", pod.id);
         }
+        if !spec.faults.is_empty() {
+            continue;
+        }
         let index = fs::read(host.dir().join("cas/db/ql.db")).unwrap();
         if spec.images.is_empty() {
             continue;

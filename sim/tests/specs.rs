@@ -154,8 +154,8 @@ fn what_no_host_can_be_is_refused_at_its_place() {
         "1:23: generate.pods: 100001 is too many",
     );
     check_refused(
-        r#"{"faults": [{"kind": "x", "pod": "668ecca0-3487-4c27-9134-b769a546e375"}]}"#,
-        "1:34: faults[0].pod: there is no pod 668ecca0",
+        r#"{"faults": [{"kind": "pod/empty", "pod": "668ecca0-3487-4c27-9134-b769a546e375"}]}"#,
+        "1:42: faults[0].pod: there is no pod 668ecca0",
     );
 }
 
@@ -189,7 +189,7 @@ fn what_is_said_is_what_comes_out() {
              "created": "-3h", "started": "2018-04-30T21:00:02Z"},
             {"phase": "garbage", "locked": true, "networks": "host", "cgroup": null}
           ],
-          "faults": ["a-fault"]
+          "faults": ["net-info/fifo", {"kind": "status/fifo", "pod": "668ecca0-3487-4c27-9134-b769a546e375"}]
         }"#,
     );
     let [image] = host.images.as_slice() else {
@@ -251,7 +251,18 @@ fn what_is_said_is_what_comes_out() {
 
     assert_eq!((other.phase, other.locked), (Phase::Garbage, true));
     assert_eq!((&other.networks, &other.subcgroup), (&None, &None));
-    assert_eq!(host.faults[0].kind, "a-fault");
+    let [first, second] = host.faults.as_slice() else {
+        panic!("{:?}", host.faults)
+    };
+    assert_eq!(
+        (first.kind.name().as_str(), first.pod),
+        ("net-info/fifo", None)
+    );
+    assert_eq!(
+        (second.kind.name().as_str(), second.pod),
+        ("status/fifo", Some(pod.id))
+    );
+    assert_ne!(first.seed, second.seed);
 }
 
 #[test]
@@ -384,6 +395,14 @@ fn given<T: std::fmt::Debug + Clone>(
     ]
 }
 
+fn fault_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("net-info/fifo".to_owned()),
+        Just("index/missing".to_owned()),
+        text()
+    ]
+}
+
 fn time() -> impl Strategy<Value = Time> {
     prop_oneof![
         (-100_000_i64..100_000).prop_map(|s| Time::Relative(jiff::SignedDuration::from_secs(s))),
@@ -461,7 +480,7 @@ prop_compose! {
         seed in any::<u64>(), base_time in prop::option::of(time()),
         images in prop::option::of(prop::collection::vec(image(), 0..4)),
         pods in prop::collection::vec(pod(), 0..4),
-        counts in any::<(Option<bool>, Option<bool>, Option<bool>)>(), faults in prop::collection::vec((text(), any::<Option<u128>>()), 0..2),
+        counts in any::<(Option<bool>, Option<bool>, Option<bool>)>(), faults in prop::collection::vec((fault_name(), any::<Option<u128>>()), 0..2),
         style in prop::option::of(prop::sample::select(vec![Style::Mixed, Style::Kubernetes, Style::Jobs])),
     ) -> SpecFile {
         let count = |said: Option<bool>| said.map(|some| if some { 3 } else { 0 });

@@ -56,6 +56,12 @@ pub enum Mistake {
     /// A mount is of a volume that the pod does not have.
     #[error("the pod has no volume {0:?}")]
     NoVolume(String),
+    /// There is no fault of that name.
+    #[error(transparent)]
+    NoFault(#[from] crate::faults::UnknownKind),
+    /// A pod is named for a fault that is not about pods.
+    #[error("{0} is no fault of a pod")]
+    NotAboutPod(crate::faults::Kind),
     /// A fault befalls a pod that is not there.
     #[error("there is no pod {0}")]
     NoPod(uuid::Uuid),

@@ -16,10 +16,12 @@ mod words;
 use std::collections::BTreeSet;
 
 pub use error::{Error, Mistake};
+use uuid::Uuid;
 
 use crate::{
+    faults::Kind,
     spec::{Fault, HostSpec},
-    spec_file::{self, GenerateSpec, Path, SpecFile},
+    spec_file::{self, Brief, FaultSpec, GenerateSpec, Path, SpecFile},
 };
 use image::Images;
 use pod::Pods;
@@ -76,22 +78,35 @@ pub fn resolve(file: &SpecFile) -> Result<HostSpec, Error> {
     let images = images.into_store()?;
 
     let ids: BTreeSet<_> = pods.iter().map(|pod| pod.id).collect();
-    let mut faults = Vec::new();
-    for (index, fault) in file.faults.iter().enumerate() {
-        let at = at.key("faults").index(index);
-        if let Some(pod) = fault.0.pod.filter(|pod| !ids.contains(pod)) {
-            return Err(Mistake::NoPod(pod).at(at.key("pod")));
-        }
-        faults.push(Fault {
-            kind: fault.0.kind.clone(),
-            pod: fault.0.pod,
-        });
-    }
+    let faults = faults(file, &stream, &ids)?;
     Ok(HostSpec {
         pods,
         images,
         faults,
     })
+}
+
+fn faults(file: &SpecFile, stream: &Stream, ids: &BTreeSet<Uuid>) -> Result<Vec<Fault>, Error> {
+    let at = Path::default().key("faults");
+    let fault = |(index, Brief(spec)): (usize, &Brief<FaultSpec>)| {
+        let at = at.index(index);
+        let kind = spec.kind.parse::<Kind>();
+        let kind = kind.map_err(|error| Mistake::NoFault(error).at(at.key("kind")))?;
+        if let Some(pod) = spec.pod {
+            if !kind.is_about_pod() {
+                return Err(Mistake::NotAboutPod(kind).at(at.key("pod")));
+            }
+            if !ids.contains(&pod) {
+                return Err(Mistake::NoPod(pod).at(at.key("pod")));
+            }
+        }
+        Ok(Fault {
+            kind,
+            pod: spec.pod,
+            seed: stream.child("fault", index).of("seed").seed(),
+        })
+    };
+    file.faults.iter().enumerate().map(fault).collect()
 }
 
 fn check_counts(generate: &GenerateSpec, at: &Path) -> Result<(), Error> {

@@ -110,6 +110,11 @@ impl Dice {
         (0..length).map(letter).collect()
     }
 
+    /// A seed for others.
+    pub(super) fn seed(&mut self) -> u64 {
+        self.0.random()
+    }
+
     /// Sixteen bytes.
     pub(super) fn bytes(&mut self) -> [u8; 16] {
         self.0.random()
