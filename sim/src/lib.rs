@@ -14,6 +14,7 @@ pub mod example;
 pub mod faults;
 pub mod generate;
 pub mod host;
+pub mod live;
 pub mod spec;
 pub mod spec_file;
 

@@ -94,8 +94,8 @@ impl<'a> Dir<'a> {
 
     /// What `rkt prepare` leaves, and the first half of `rkt run`.
     fn prepare(&self, tree: &mut Tree) -> io::Result<()> {
-        self.stage1(tree);
         tree.dir(self.at(layout::pod::APPS_INFO), DIR, self.created);
+        self.stage1(tree);
         if !self.prepared {
             // Rendering an image takes longest, so that is where preparing mostly stops: the
             // app's directory is there and still empty.

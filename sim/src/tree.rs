@@ -73,6 +73,17 @@ impl Tree {
         self.add(path.into(), mode, modified, kind);
     }
 
+    /// The entries in the order in which they were added: path, mode, and a file's content.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, u32, Option<&[u8]>)> {
+        self.entries.iter().map(|entry| {
+            let content = match &entry.kind {
+                Kind::File(content) => Some(content.as_slice()),
+                Kind::Dir { .. } => None,
+            };
+            (entry.path.as_str(), entry.mode, content)
+        })
+    }
+
     fn add(&mut self, path: String, mode: u32, modified: SystemTime, kind: Kind) {
         self.entries.push(Entry {
             path,

@@ -1,0 +1,24 @@
+//! Living hosts: a data directory on which pods come, run and go, and images with them, in
+//! the very order of actions that rkt takes on disk.
+//!
+//! A [`Player`] plays one [`Step`](step::Step) after the other, holds the locks that living
+//! pods need, and gives a [`Record`](record::Record) of each. Where steps come from is not its
+//! business: [`script`] reads them, [`random`] makes them up from a seed. Which locks were
+//! held last is kept beside the data directory, by [`memory`].
+//!
+//! Playing a step: `player` checks that it is possible and keeps the books, `pods` and
+//! `images` know rkt's order, `index` is a transaction on the image index, `lock` the lock of
+//! a pod, and `disk` does single actions and notes them.
+
+pub mod memory;
+pub mod record;
+pub mod step;
+
+mod disk;
+mod lock;
+mod player;
+mod pods;
+mod state;
+
+pub use player::{Player, StepError};
+pub use state::{AppState, HostState, PodState};

@@ -1,0 +1,229 @@
+//! The player: plays steps on a data directory one at a time, and knows what has come of them.
+//!
+//! What a step does on disk is told in `pods` and `images`; here are the checks that it is
+//! possible, the books, and the record of it.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use uuid::Uuid;
+
+use super::{
+    disk::Disk,
+    lock::PodLock,
+    memory::Memory,
+    record::{Record, now_unix_ns},
+    state::{self, HostState, PodState},
+    step::{ImageName, Step},
+};
+use crate::{host::Host, spec};
+
+/// Why a step was not played.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The host is not such that the step could follow. Nothing was done.
+    #[error("{step} is impossible: {why}")]
+    Impossible {
+        /// The step's name.
+        step: &'static str,
+        /// What is in the way.
+        why: String,
+    },
+    /// The system refused an action. Those before it were done.
+    #[error("failed to {action} {path}: {source}")]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// On what, relative to the data directory.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What the simulator remembers of the host could not be kept. The step was played.
+    #[error("failed to note which locks are held: {0}")]
+    Memory(io::Error),
+}
+
+/// Plays steps on one data directory, and holds the locks of its living pods. Dropping it lets
+/// them go.
+///
+/// One player plays on a directory at a time: what others do to its pods and images it learns
+/// only where that is in its way.
+#[derive(Debug)]
+pub struct Player {
+    pub(super) dir: PathBuf,
+    pub(super) state: HostState,
+    pub(super) locks: BTreeMap<Uuid, PodLock>,
+    /// The pods that were written here, as descriptions.
+    pub(super) written: BTreeMap<Uuid, spec::Pod>,
+    /// The images that were imported here, as descriptions.
+    pub(super) imported: BTreeMap<ImageName, spec::Image>,
+    next_seq: u64,
+}
+
+impl Player {
+    /// A player on this data directory. One that is not there is set up; in one that is, pods
+    /// and images are read, and the locks that were held last are taken again.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, naming the path; [`io::ErrorKind::WouldBlock`] when others hold
+    /// such a lock.
+    pub fn open(dir: impl Into<PathBuf>) -> io::Result<Self> {
+        let dir = dir.into();
+        if !dir.join(rkt_api::layout::PODS).exists() {
+            Host::create(&dir)?;
+        }
+        let state = HostState {
+            pods: state::pods(&dir)?,
+            images: BTreeMap::new(),
+        };
+        let mut player = Self {
+            dir,
+            state,
+            locks: BTreeMap::new(),
+            written: BTreeMap::new(),
+            imported: BTreeMap::new(),
+            next_seq: 0,
+        };
+        for id in Memory::load(&player.dir)?.unwrap_or_default().held {
+            // Pods that somebody has removed meanwhile need no lock.
+            if let Some(pod) = player.state.pods.get_mut(&id) {
+                let path = player.dir.join(state::pod_path(pod.phase, id));
+                player.locks.insert(id, PodLock::take(&path)?);
+                pod.locked = true;
+            }
+        }
+        Ok(player)
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What has come of the host.
+    pub fn state(&self) -> &HostState {
+        &self.state
+    }
+
+    /// How many steps were played.
+    pub fn steps(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Plays a step. When this returns, all of it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError`]; whether anything was done then, its variants tell. What is on disk is
+    /// known again afterwards in any case.
+    pub fn play(&mut self, step: &Step) -> Result<Record, StepError> {
+        let mut disk = Disk::new(&self.dir);
+        let locked_before: Vec<_> = self.locks.keys().copied().collect();
+        let before_unix_ns = now_unix_ns();
+        let played = match step.pod() {
+            Some(_) => self.play_pod(step, &mut disk).map(|()| None),
+            None => self.play_image(step, &mut disk).map(Some),
+        };
+        let after_unix_ns = now_unix_ns();
+        if let (Err(StepError::Disk { .. }), Some(id)) = (&played, step.pod()) {
+            self.look_again(id);
+        }
+        if !self.locks.keys().eq(&locked_before) {
+            self.remember().map_err(StepError::Memory)?;
+        }
+        let image_id = played?;
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        Ok(Record {
+            seq,
+            before_unix_ns,
+            after_unix_ns,
+            step: step.clone(),
+            image_id,
+            actions: disk.into_actions(),
+        })
+    }
+
+    fn play_image(&mut self, step: &Step, _disk: &mut Disk) -> Result<String, StepError> {
+        Err(impossible(step, "not yet"))
+    }
+
+    /// The pod that a step is about.
+    pub(super) fn pod(&self, step: &Step, id: Uuid) -> Result<&PodState, StepError> {
+        let pod = self.state.pods.get(&id);
+        pod.ok_or_else(|| impossible(step, format!("there is no pod {id}")))
+    }
+
+    /// Fails unless the pod is as a step needs it.
+    pub(super) fn need(
+        &self,
+        step: &Step,
+        id: Uuid,
+        needed: &str,
+        is: impl FnOnce(&PodState) -> bool,
+    ) -> Result<PodState, StepError> {
+        let pod = self.pod(step, id)?;
+        match is(pod) {
+            true => Ok(pod.clone()),
+            false => Err(impossible(
+                step,
+                format!("it needs {needed}, and pod {id} is {}", Shown(pod)),
+            )),
+        }
+    }
+
+    /// Finds out what is there of a pod with which something went wrong.
+    fn look_again(&mut self, id: Uuid) {
+        match state::find_pod(&self.dir, id) {
+            Ok(Some(mut pod)) => {
+                pod.locked = self.locks.contains_key(&id);
+                self.state.pods.insert(id, pod);
+            }
+            Ok(None) => {
+                self.locks.remove(&id);
+                self.state.pods.remove(&id);
+            }
+            // Then what was known last has to do.
+            Err(_) => {}
+        }
+    }
+
+    fn remember(&self) -> io::Result<()> {
+        let held = self.locks.keys().copied().collect();
+        Memory { held }.save(&self.dir)
+    }
+}
+
+/// Says that a step is impossible.
+pub(super) fn impossible(step: &Step, why: impl Into<String>) -> StepError {
+    StepError::Impossible {
+        step: step.name(),
+        why: why.into(),
+    }
+}
+
+/// How far a pod has come, in words.
+struct Shown<'a>(&'a PodState);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(pod) = self;
+        let lock = if pod.locked { "locked" } else { "unlocked" };
+        write!(f, "in {}, {lock}", pod.phase)?;
+        for (is, word) in [
+            (pod.written, "written"),
+            (pod.started, "started"),
+            (pod.mutable, "mutable"),
+        ] {
+            if is {
+                write!(f, ", {word}")?;
+            }
+        }
+        Ok(())
+    }
+}

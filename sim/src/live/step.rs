@@ -1,0 +1,604 @@
+//! The steps of a host's life as data: what scripts hold, what tests send, what step logs
+//! repeat. How a step is played on disk is told in the modules that play it.
+//!
+//! A step is one JSON object; its key `step` says which. Ids of pods are UUIDs; an image is
+//! `NAME:VERSION`, or `NAME` for one without a version, and where the store must have it
+//! already also its id, `sha512-…`.
+//!
+//! | step | further keys | what happens |
+//! |---|---|---|
+//! | `create` | `pod` | the pod's directory appears in `embryo` |
+//! | `lock`, `unlock` | `pod` | the exclusive lock is taken, let go; in any phase but `run` |
+//! | `prepare` | `pod` | a locked embryo moves to `prepare` |
+//! | `write` | `pod`, `apps`, `overlay`, `mutable`, `annotations` | everything that preparing leaves, in rkt's order |
+//! | `prepared` | `pod` | moves to `prepared`, and the lock is let go |
+//! | `abort` | `pod` | the lock is let go in `prepare` |
+//! | `run` | `pod`, `holder` | moves to `run`, locked; from `prepared` it is locked first |
+//! | `start` | `pod`, `networks`, `subcgroup`, `process` | `net-info.json`, `subcgroup`, then `pid` or `ppid` |
+//! | `app-add`, `app-start` | `pod`, `app` | in a mutable pod, an app is added, started |
+//! | `app-exit` | `pod`, `app`, `code` | the app's status file |
+//! | `exit` | `pod`, `by` | the pod's last process is gone, and with it the lock |
+//! | `mark` | `pod` | moves to `exited-garbage` or `garbage` |
+//! | `sweep` | `pod` | under the lock: root file systems, the rest, the directory |
+//! | `import` | `image`, `latest`, `size_bytes`, `tree_store_size_bytes`, `annotations`, `remote`, `via` | an image comes into the store |
+//! | `remove` | `image`, `via` | its rows go, then its files |
+//! | `use` | `image`, `via` | rkt reads it, so its row is deleted and inserted |
+//!
+//! Only `step`, `pod`, `image`, `app` and `code` are needed; unknown keys are errors.
+
+use std::{collections::BTreeMap, convert::Infallible, fmt, net::IpAddr, str::FromStr};
+
+use rkt_api::layout::store;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::spec;
+
+/// One step of a host's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// Makes the directory of a new pod in `embryo`.
+    Create {
+        /// The new pod.
+        pod: Uuid,
+    },
+    /// Takes the exclusive lock on the pod's directory, as rkt does to prepare or sweep it.
+    Lock {
+        /// The pod, in any phase but `run`.
+        pod: Uuid,
+    },
+    /// Lets the lock go again, as a process that ends does.
+    Unlock {
+        /// The pod, in any phase but `run`.
+        pod: Uuid,
+    },
+    /// Renames a locked embryo to `prepare`.
+    Prepare {
+        /// The pod.
+        pod: Uuid,
+    },
+    /// Writes what preparing leaves.
+    Write(Write),
+    /// Renames a pod that was prepared to the end to `prepared`, and unlocks it.
+    Prepared {
+        /// The pod.
+        pod: Uuid,
+    },
+    /// Lets the lock go in `prepare`, written or not.
+    Abort {
+        /// The pod.
+        pod: Uuid,
+    },
+    /// Renames a pod that was prepared to the end to `run`, locked.
+    Run {
+        /// The pod, in `prepare` and locked, or in `prepared` and not.
+        pod: Uuid,
+        /// Which process holds the lock from then on.
+        #[serde(default)]
+        holder: Holder,
+    },
+    /// Writes what stage1 does when it starts the apps.
+    Start(Start),
+    /// Adds an app to a running mutable pod.
+    AppAdd {
+        /// The pod.
+        pod: Uuid,
+        /// The app.
+        app: App,
+    },
+    /// Starts an app of a running mutable pod, for the first time or anew.
+    AppStart {
+        /// The pod.
+        pod: Uuid,
+        /// The app's name.
+        app: String,
+    },
+    /// Writes an app's exit status.
+    AppExit {
+        /// The pod, running.
+        pod: Uuid,
+        /// The app's name.
+        app: String,
+        /// The status, as the system encodes none but shells show it: 0 to 255.
+        code: i32,
+    },
+    /// Ends the process that holds a running pod's lock.
+    Exit {
+        /// The pod.
+        pod: Uuid,
+        /// How the lock is let go.
+        #[serde(default)]
+        by: Ending,
+    },
+    /// Marks a pod as garbage.
+    Mark {
+        /// The pod, unlocked, in `prepare`, `prepared` or `run`.
+        pod: Uuid,
+    },
+    /// Deletes a marked pod.
+    Sweep {
+        /// The pod, in `exited-garbage` or `garbage`; it is locked first unless it is.
+        pod: Uuid,
+    },
+    /// Brings an image into the store.
+    Import(Import),
+    /// Removes an image from the store.
+    Remove {
+        /// The image.
+        image: ImageRef,
+        /// How the index is written.
+        #[serde(default)]
+        via: Transaction,
+    },
+    /// Reads an image, which changes when it was last used.
+    Use {
+        /// The image.
+        image: ImageRef,
+        /// How the index is written.
+        #[serde(default)]
+        via: Transaction,
+    },
+}
+
+impl Step {
+    /// The step's name, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Lock { .. } => "lock",
+            Self::Unlock { .. } => "unlock",
+            Self::Prepare { .. } => "prepare",
+            Self::Write(_) => "write",
+            Self::Prepared { .. } => "prepared",
+            Self::Abort { .. } => "abort",
+            Self::Run { .. } => "run",
+            Self::Start(_) => "start",
+            Self::AppAdd { .. } => "app-add",
+            Self::AppStart { .. } => "app-start",
+            Self::AppExit { .. } => "app-exit",
+            Self::Exit { .. } => "exit",
+            Self::Mark { .. } => "mark",
+            Self::Sweep { .. } => "sweep",
+            Self::Import(_) => "import",
+            Self::Remove { .. } => "remove",
+            Self::Use { .. } => "use",
+        }
+    }
+
+    /// The pod that the step is about; `None` for steps of the image store.
+    pub fn pod(&self) -> Option<Uuid> {
+        match self {
+            Self::Create { pod }
+            | Self::Lock { pod }
+            | Self::Unlock { pod }
+            | Self::Prepare { pod }
+            | Self::Write(Write { pod, .. })
+            | Self::Prepared { pod }
+            | Self::Abort { pod }
+            | Self::Run { pod, .. }
+            | Self::Start(Start { pod, .. })
+            | Self::AppAdd { pod, .. }
+            | Self::AppStart { pod, .. }
+            | Self::AppExit { pod, .. }
+            | Self::Exit { pod, .. }
+            | Self::Mark { pod }
+            | Self::Sweep { pod } => Some(*pod),
+            Self::Import(_) | Self::Remove { .. } | Self::Use { .. } => None,
+        }
+    }
+}
+
+/// What a pod is prepared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    /// The pod, locked and in `prepare`.
+    pub pod: Uuid,
+    /// The apps, in the manifest's order; their names differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apps: Vec<App>,
+    /// Whether the pod is prepared for overlayfs.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub overlay: bool,
+    /// Whether apps can be added to it while it runs.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub mutable: bool,
+    /// Annotations of the pod manifest, besides the one that rkt adds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Write {
+    /// A pod without apps, not for overlayfs, not mutable.
+    pub fn new(pod: Uuid) -> Self {
+        Self {
+            pod,
+            apps: Vec::new(),
+            overlay: false,
+            mutable: false,
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+/// An app to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Its name: an appc AC name, and a file name in many places.
+    pub name: String,
+    /// The image that it is made from. It need not be in the store: then it is made up from
+    /// its name and version.
+    pub image: ImageName,
+    /// The app's annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl App {
+    /// An app without annotations.
+    pub fn new(name: impl Into<String>, image: ImageName) -> Self {
+        Self {
+            name: name.into(),
+            image,
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+/// What stage1 notes when a pod starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The pod, in `run`, locked and not started yet.
+    pub pod: Uuid,
+    /// The pod's networks; absent with host networking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Vec<Network>>,
+    /// The pod's cgroup.
+    #[serde(default)]
+    pub subcgroup: Subcgroup,
+    /// The process noted; absent for the one that holds the lock, as `pid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+}
+
+impl Start {
+    /// With host networking, in systemd's slice of machines, run by the lock's holder.
+    pub fn new(pod: Uuid) -> Self {
+        Self {
+            pod,
+            networks: None,
+            subcgroup: Subcgroup::default(),
+            process: None,
+        }
+    }
+}
+
+/// A network that a pod is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Its name, such as `default`.
+    pub name: String,
+    /// The pod's address in it, of either family; absent where none was assigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
+}
+
+/// What the file `subcgroup` says: `"machine"`, `"absent"` or `{"path": "…"}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subcgroup {
+    /// The scope that systemd gives to a pod of `rkt run`.
+    #[default]
+    Machine,
+    /// There is no such file: stage1 is fly.
+    Absent,
+    /// This path, without a leading slash.
+    Path(String),
+}
+
+/// The process that stage1 notes: `{"pid": 4021}` or `{"ppid": 4020}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Process {
+    /// The container's first process.
+    Pid(i32),
+    /// The parent of the container's first process.
+    Ppid(i32),
+}
+
+/// Which process holds a running pod's lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holder {
+    /// The simulator itself.
+    #[default]
+    Simulator,
+    /// A process of the pod's own that has inherited the lock, as with rkt; it can be killed.
+    Child,
+}
+
+/// How a running pod's lock is let go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The holder closes the directory: the simulator does, or the child ends by itself.
+    #[default]
+    Close,
+    /// The child that holds it is killed.
+    Kill,
+}
+
+/// How a transaction writes the image index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transaction {
+    /// In place by way of the write-ahead log, as rkt's engine does it.
+    #[default]
+    Log,
+    /// The whole file anew, renamed over the old one.
+    Rewrite,
+}
+
+/// An image to be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// Its name and version.
+    pub image: ImageName,
+    /// Whether it is imported without asking for a version.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub latest: bool,
+    /// The size that the index has; absent for the actual size of the blob.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<i64>,
+    /// The size of the rendered image that the index has.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tree_store_size_bytes: i64,
+    /// The annotations of the image manifest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Where it is downloaded from; absent for an image from a local file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
+    /// How the index is written.
+    #[serde(default)]
+    pub via: Transaction,
+}
+
+impl Import {
+    /// A local image without annotations, whose size is that of its blob.
+    pub fn new(image: ImageName) -> Self {
+        Self {
+            image,
+            latest: false,
+            size_bytes: None,
+            tree_store_size_bytes: 0,
+            annotations: BTreeMap::new(),
+            remote: None,
+            via: Transaction::default(),
+        }
+    }
+
+    /// The image as a description has it, imported at that second since the epoch.
+    pub(super) fn to_spec(&self, imported_at_s: i64) -> spec::Image {
+        let annotations = self.annotations.clone();
+        spec::Image {
+            annotations: annotations.into_iter().collect(),
+            imported_at_s,
+            latest: self.latest,
+            size_bytes: self.size_bytes,
+            tree_store_size_bytes: self.tree_store_size_bytes,
+            ..self.image.to_spec()
+        }
+    }
+}
+
+/// Where an image was downloaded from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// The URL of the image.
+    pub url: String,
+    /// The ETag that the server gave.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub etag: String,
+}
+
+/// An image by name and version; in JSON `NAME:VERSION`, or `NAME` where it has no version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct ImageName {
+    /// The name, such as `coreos.com/etcd`.
+    pub name: String,
+    /// The value of the label `version`.
+    pub version: Option<String>,
+}
+
+impl ImageName {
+    /// An image with a version.
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: Some(version.into()),
+        }
+    }
+
+    /// What a description makes of the name alone.
+    pub(super) fn to_spec(&self) -> spec::Image {
+        match &self.version {
+            Some(version) => spec::Image::new(&self.name, version),
+            None => {
+                let mut image = spec::Image::new(&self.name, "");
+                image.labels.retain(|(name, _)| name != "version");
+                image
+            }
+        }
+    }
+}
+
+impl From<String> for ImageName {
+    fn from(text: String) -> Self {
+        match text.rsplit_once(':') {
+            Some((name, version)) => Self::new(name, version),
+            None => Self {
+                name: text,
+                version: None,
+            },
+        }
+    }
+}
+
+impl From<ImageName> for String {
+    fn from(image: ImageName) -> Self {
+        image.to_string()
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match &self.version {
+            Some(version) => write!(f, ":{version}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An image in the store: its id, or its name and version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum ImageRef {
+    /// The id: `sha512-` and 64 hexadecimal digits.
+    Id(String),
+    /// Name and version.
+    Name(ImageName),
+}
+
+impl From<String> for ImageRef {
+    fn from(text: String) -> Self {
+        if text.starts_with(store::KEY_PREFIX) {
+            Self::Id(text)
+        } else {
+            Self::Name(text.into())
+        }
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.to_owned().into())
+    }
+}
+
+impl From<ImageRef> for String {
+    fn from(image: ImageRef) -> Self {
+        image.to_string()
+    }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => f.write_str(id),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "668ecca0-3487-4c27-9134-b769a546e375";
+
+    #[track_caller]
+    fn check(json: &str, expected: &Step) {
+        let json = json.replace("ID", ID);
+        let step: Step = serde_json::from_str(&json).unwrap();
+        assert_eq!(&step, expected);
+        assert_eq!(serde_json::to_value(&step).unwrap()["step"], step.name());
+        let again = serde_json::to_string(&step).unwrap();
+        assert_eq!(&serde_json::from_str::<Step>(&again).unwrap(), expected);
+    }
+
+    #[test]
+    fn steps_are_short_json() {
+        let pod: Uuid = ID.parse().unwrap();
+        check(r#"{"step":"create","pod":"ID"}"#, &Step::Create { pod });
+        check(
+            r#"{"step":"write","pod":"ID","apps":[{"name":"web","image":"example.com/web:1"}]}"#,
+            &Step::Write(Write {
+                apps: vec![App::new("web", ImageName::new("example.com/web", "1"))],
+                ..Write::new(pod)
+            }),
+        );
+        check(
+            r#"{"step":"start","pod":"ID","networks":[{"name":"default","ip":"fd00::2"}],
+                "subcgroup":{"path":"system.slice/a.service"},"process":{"ppid":7}}"#,
+            &Step::Start(Start {
+                pod,
+                networks: Some(vec![Network {
+                    name: "default".to_owned(),
+                    ip: Some("fd00::2".parse().unwrap()),
+                }]),
+                subcgroup: Subcgroup::Path("system.slice/a.service".to_owned()),
+                process: Some(Process::Ppid(7)),
+            }),
+        );
+        check(
+            r#"{"step":"app-exit","pod":"ID","app":"web","code":-1}"#,
+            &Step::AppExit {
+                pod,
+                app: "web".to_owned(),
+                code: -1,
+            },
+        );
+        check(
+            r#"{"step":"exit","pod":"ID","by":"kill"}"#,
+            &Step::Exit {
+                pod,
+                by: Ending::Kill,
+            },
+        );
+        check(
+            r#"{"step":"import","image":"example.com/web"}"#,
+            &Step::Import(Import::new("example.com/web".to_owned().into())),
+        );
+        check(
+            r#"{"step":"remove","image":"sha512-4fc4","via":"rewrite"}"#,
+            &Step::Remove {
+                image: ImageRef::Id("sha512-4fc4".to_owned()),
+                via: Transaction::Rewrite,
+            },
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for json in [
+            r#"{"step":"dance","pod":"ID"}"#,
+            r#"{"step":"create"}"#,
+            r#"{"step":"create","pod":"ID","app":"web"}"#,
+            r#"{"step":"write","pod":"ID","overlays":true}"#,
+            r#"{"step":"import","image":"a:1","pod":"ID"}"#,
+            r#"{"pod":"ID"}"#,
+        ] {
+            let json = json.replace("ID", ID);
+            assert!(serde_json::from_str::<Step>(&json).is_err(), "{json}");
+        }
+    }
+}
