@@ -150,6 +150,10 @@ pub mod store {
     /// the name in [`DB`].
     pub const DB_LOG: &str = ".34a8b4c1ad933745146fdbfef3073706ee571625";
 
+    /// There while the engine has the index open, within [`DB_DIR`]: a dot and the SHA-1 of
+    /// `ql.dblockfile`.
+    pub const DB_LOCK: &str = ".f630cc97640448d8f823924a7df3ca00e4d9e53b";
+
     /// The directory of the images themselves.
     pub const BLOBS: &str = "cas/blob";
     /// The directory of the images' manifests.

@@ -15,10 +15,12 @@ pub mod record;
 pub mod step;
 
 mod disk;
+mod images;
+mod index;
 mod lock;
 mod player;
 mod pods;
 mod state;
 
-pub use player::{Player, StepError};
+pub use player::{OpenError, Player, StepError};
 pub use state::{AppState, HostState, PodState};

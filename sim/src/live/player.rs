@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rkt_api::{formats::ql, layout};
 use uuid::Uuid;
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
     state::{self, HostState, PodState},
     step::{ImageName, Step},
 };
-use crate::{host::Host, spec};
+use crate::{host::Host, spec, tree::at};
 
 /// Why a step was not played.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +43,24 @@ pub enum StepError {
         /// What the system said.
         source: io::Error,
     },
+    /// The image index cannot be read, or cannot hold what it is to hold.
+    #[error("failed to change the image index: {0}")]
+    Index(ql::Error),
     /// What the simulator remembers of the host could not be kept. The step was played.
     #[error("failed to note which locks are held: {0}")]
     Memory(io::Error),
+}
+
+/// Why a host cannot be played on.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be set up or read, or a lock that was held last is held by others: that is
+    /// [`io::ErrorKind::WouldBlock`].
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Its image index cannot be read.
+    #[error(transparent)]
+    Images(#[from] StepError),
 }
 
 /// Plays steps on one data directory, and holds the locks of its living pods. Dropping it lets
@@ -70,11 +86,10 @@ impl Player {
     ///
     /// # Errors
     ///
-    /// Those of the system, naming the path; [`io::ErrorKind::WouldBlock`] when others hold
-    /// such a lock.
-    pub fn open(dir: impl Into<PathBuf>) -> io::Result<Self> {
+    /// [`OpenError`].
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let dir = dir.into();
-        if !dir.join(rkt_api::layout::PODS).exists() {
+        if !dir.join(layout::PODS).exists() {
             Host::create(&dir)?;
         }
         let state = HostState {
@@ -93,10 +108,12 @@ impl Player {
             // Pods that somebody has removed meanwhile need no lock.
             if let Some(pod) = player.state.pods.get_mut(&id) {
                 let path = player.dir.join(state::pod_path(pod.phase, id));
-                player.locks.insert(id, PodLock::take(&path)?);
+                let lock = PodLock::take(&path).map_err(at(&path))?;
+                player.locks.insert(id, lock);
                 pod.locked = true;
             }
         }
+        player.look_at_images()?;
         Ok(player)
     }
 
@@ -130,8 +147,8 @@ impl Player {
             None => self.play_image(step, &mut disk).map(Some),
         };
         let after_unix_ns = now_unix_ns();
-        if let (Err(StepError::Disk { .. }), Some(id)) = (&played, step.pod()) {
-            self.look_again(id);
+        if let Err(StepError::Disk { .. } | StepError::Index(_)) = &played {
+            self.look_again(step);
         }
         if !self.locks.keys().eq(&locked_before) {
             self.remember().map_err(StepError::Memory)?;
@@ -147,10 +164,6 @@ impl Player {
             image_id,
             actions: disk.into_actions(),
         })
-    }
-
-    fn play_image(&mut self, step: &Step, _disk: &mut Disk) -> Result<String, StepError> {
-        Err(impossible(step, "not yet"))
     }
 
     /// The pod that a step is about.
@@ -177,8 +190,13 @@ impl Player {
         }
     }
 
-    /// Finds out what is there of a pod with which something went wrong.
-    fn look_again(&mut self, id: Uuid) {
+    /// Finds out what is there of what a step was about, after something went wrong.
+    fn look_again(&mut self, step: &Step) {
+        let Some(id) = step.pod() else {
+            // Where that fails, what was known last has to do.
+            let _ = self.look_at_images();
+            return;
+        };
         match state::find_pod(&self.dir, id) {
             Ok(Some(mut pod)) => {
                 pod.locked = self.locks.contains_key(&id);

@@ -89,6 +89,7 @@
 //! log that ends in this last packet has to apply it; any other is void.
 
 mod block;
+mod commit;
 mod create;
 mod database;
 mod error;
@@ -107,6 +108,7 @@ mod walk;
 mod zappy;
 
 pub use self::{
+    commit::{Commit, initialised},
     database::{Database, MAX_SCHEMA_BYTES, MIN_ROWS_LIMIT, ROWS_LIMIT_PER_FILE_BYTE},
     error::Error,
     rule::ColumnRule,
