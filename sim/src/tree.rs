@@ -77,7 +77,7 @@ impl Tree {
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, u32, Option<&[u8]>)> {
         self.entries.iter().map(|entry| {
             let content = match &entry.kind {
-                Kind::File(content) => Some(content.as_slice()),
+                Kind::File { content, .. } => Some(content.as_slice()),
                 Kind::Dir { .. } => None,
             };
             (entry.path.as_str(), entry.mode, content)

@@ -199,7 +199,9 @@ impl Player {
         };
         match state::find_pod(&self.dir, id) {
             Ok(Some(mut pod)) => {
-                pod.locked = self.locks.contains_key(&id);
+                let lock = self.locks.get(&id);
+                pod.locked = lock.is_some();
+                pod.held_by_child = lock.is_some_and(PodLock::is_child);
                 self.state.pods.insert(id, pod);
             }
             Ok(None) => {

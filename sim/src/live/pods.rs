@@ -156,6 +156,9 @@ impl Player {
                 .map_err(failed("hand on the lock of", &path))?;
             disk.note(ActionKind::HandOn, &path).pid = Some(lock.pid());
             self.locks.insert(id, lock);
+            if let Some(pod) = self.state.pods.get_mut(&id) {
+                pod.held_by_child = true;
+            }
         }
         Ok(())
     }
@@ -438,6 +441,7 @@ impl Player {
     fn set_locked(&mut self, id: Uuid, locked: bool) {
         if let Some(pod) = self.state.pods.get_mut(&id) {
             pod.locked = locked;
+            pod.held_by_child = false;
         }
     }
 

@@ -38,6 +38,8 @@ pub struct PodState {
     pub phase: Phase,
     /// Whether the simulator, or a child of its, holds the lock.
     pub locked: bool,
+    /// Whether a child of the simulator holds it, which can be killed.
+    pub held_by_child: bool,
     /// Whether it was prepared to the end.
     pub written: bool,
     /// Whether it was prepared for overlayfs.
@@ -65,6 +67,7 @@ impl PodState {
         Self {
             phase,
             locked: false,
+            held_by_child: false,
             written: false,
             overlay: false,
             mutable: false,
