@@ -1,6 +1,7 @@
 //! `rkt-sim`: the command line. What the commands do is in modules of their own.
 
 mod break_host;
+mod command;
 mod db;
 mod demo;
 mod generate_host;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Generate(generate_host::Args),
+    Hold(command::hold::Args),
+    Live(command::live::Args),
     Show(show::Args),
     Schema(schema::Args),
     Break(break_host::Args),
@@ -53,6 +56,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Demo(args) => demo::run(args)?,
         Command::Generate(args) => generate_host::run(args)?,
+        Command::Hold(args) => command::hold::run(args)?,
+        Command::Live(args) => command::live::run(args)?,
         Command::Show(args) => show::run(args)?,
         Command::Schema(args) => schema::run(args)?,
         Command::Break(args) => break_host::run(args)?,
