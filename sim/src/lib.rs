@@ -6,6 +6,7 @@
 //! [`generate`] fills from a seed. Only what rkt itself would leave is written, with rkt's modes and the times that the
 //! description asks for; the same description makes the same bytes, modes and modification
 //! times every time. Damaged and odd directories are made out of sound ones, by [`faults`].
+//! On a living host pods and images come and go, step by step: see [`live`].
 //!
 //! Of the server's crate this library uses the file formats and the names of paths, never the
 //! code that reads them: what it writes is to be judged by that code.

@@ -312,15 +312,18 @@ fn a_mutable_pod_gets_apps_while_it_runs() {
         live.play_all(&["run", "start"]);
         let app = web()["apps"][0].clone();
         live.play("app-add", json!({"app": app}));
+        let exit = json!({"app": "web", "code": 1});
+        assert!(live.try_play("app-exit", exit).is_err());
         live.play("app-start", json!({"app": "web"}));
+        let start = json!({"app": "web"});
+        assert!(live.try_play("app-start", start).is_err());
         live.play("app-exit", json!({"app": "web", "code": 1}));
         let rootfs = match overlay {
             false => "stage1/rootfs",
             true => "overlay/STAGE1/upper",
         };
         let names = live.names(Phase::Run);
-        let has = |name: &str| names.contains(&format!("{rootfs}/rkt/status/{name}"));
-        let has = |name: &str| has(name) || names.iter().any(|n| n.ends_with(&format!("/{name}")));
+        let has = |name: &str| names.contains(&format!("0644 {rootfs}/rkt/status/{name}"));
         for name in ["web", "web-created", "web-started"] {
             assert!(has(name), "{name}: {names:#?}");
         }
@@ -438,6 +441,7 @@ fn a_player_that_comes_later_knows_the_host_and_takes_its_locks() {
         write["mutable"] = true.into();
         live.play("write", write);
         live.play_all(&["run", "start"]);
+        live.play("app-start", json!({"app": "web"}));
         live.play("app-exit", json!({"app": "web", "code": 7}));
         live
     };

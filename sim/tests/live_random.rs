@@ -82,8 +82,22 @@ fn the_directory_is_as_the_player_says_and_the_seed_decides() {
     // Everything has happened.
     let names: BTreeSet<_> = records.iter().map(|record| record.step.name()).collect();
     for name in [
-        "create", "lock", "prepare", "write", "prepared", "abort", "run", "start", "app-exit",
-        "exit", "mark", "sweep", "import", "remove", "use",
+        "create",
+        "lock",
+        "prepare",
+        "write",
+        "prepared",
+        "abort",
+        "run",
+        "start",
+        "app-exit",
+        "app-start",
+        "exit",
+        "mark",
+        "sweep",
+        "import",
+        "remove",
+        "use",
     ] {
         assert!(names.contains(name), "{name}");
     }

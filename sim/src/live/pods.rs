@@ -13,7 +13,7 @@ use super::{
     lock::PodLock,
     player::{Player, StepError, impossible},
     record::ActionKind,
-    state::{AppState, MUTABLE, PodState, pod_path, stage1_rootfs},
+    state::{AppState, MUTABLE, PodState, app_created, app_started, pod_path, stage1_rootfs},
     step::{self, Ending, Holder, Process, Start, Step, Subcgroup, Write},
 };
 use crate::{manifest, pod, spec};
@@ -194,6 +194,10 @@ impl Player {
         disk.write(&at(name), RUN, format!("{process}\n").as_bytes())?;
         if let Some(pod) = self.state.pods.get_mut(&id) {
             pod.started = true;
+            // Those of a mutable pod wait for steps of their own.
+            for app in pod.apps.iter_mut().filter(|_| !pod.mutable) {
+                app.started = true;
+            }
         }
         Ok(())
     }
@@ -235,7 +239,7 @@ impl Player {
         disk.write(&half, MANIFEST, &json)?;
         disk.rename(&half, &manifest_path)?;
         let status = self.status_path(&path, &pod, &app.name)?;
-        disk.write(&format!("{status}-created"), RUN, b"")?;
+        disk.write(&app_created(&status), RUN, b"")?;
         if let Some(pod) = self.state.pods.get_mut(&id) {
             pod.apps.push(new_app(&app.name));
         }
@@ -254,11 +258,14 @@ impl Player {
             is_running(pod) && pod.mutable
         })?;
         let there = self.app(step, &pod, app)?;
+        if is_app_running(&pod.apps[there]) {
+            return Err(impossible(step, format!("app {app:?} is running")));
+        }
         let status = self.status_path(&pod_path(pod.phase, id), &pod, app)?;
         // An app that starts anew has no status until it exits again.
         disk.remove(&status)?;
-        disk.write(&format!("{status}-started"), RUN, b"")?;
-        self.set_exit_code(id, there, None);
+        disk.write(&app_started(&status), RUN, b"")?;
+        self.set_app(id, there, None);
         Ok(())
     }
 
@@ -272,12 +279,12 @@ impl Player {
     ) -> Result<(), StepError> {
         let pod = self.need(step, id, "a pod that runs", is_running)?;
         let there = self.app(step, &pod, app)?;
-        if pod.apps[there].exit_code.is_some() {
-            return Err(impossible(step, format!("app {app:?} has exited already")));
+        if !is_app_running(&pod.apps[there]) {
+            return Err(impossible(step, format!("app {app:?} is not running")));
         }
         let status = self.status_path(&pod_path(pod.phase, id), &pod, app)?;
         disk.write(&status, RUN, format!("{code}\n").as_bytes())?;
-        self.set_exit_code(id, there, Some(code));
+        self.set_app(id, there, Some(code));
         Ok(())
     }
 
@@ -445,10 +452,12 @@ impl Player {
         }
     }
 
-    fn set_exit_code(&mut self, id: Uuid, app: usize, exit_code: Option<i32>) {
+    /// Notes that an app has started, and what it has exited with.
+    fn set_app(&mut self, id: Uuid, app: usize, exit_code: Option<i32>) {
         if let Some(pod) = self.state.pods.get_mut(&id)
             && let Some(app) = pod.apps.get_mut(app)
         {
+            app.started = true;
             app.exit_code = exit_code;
         }
     }
@@ -498,9 +507,14 @@ fn is_running(pod: &PodState) -> bool {
     pod.locked && pod.phase == Phase::Run && pod.started
 }
 
+fn is_app_running(app: &AppState) -> bool {
+    app.started && app.exit_code.is_none()
+}
+
 fn new_app(name: &str) -> AppState {
     AppState {
         name: name.to_owned(),
+        started: false,
         exit_code: None,
     }
 }

@@ -176,6 +176,7 @@ impl Lives {
         Step::Write(Write {
             apps,
             overlay: self.rng.random_bool(0.5),
+            mutable: self.rng.random_bool(0.2),
             ..Write::new(pod)
         })
     }
@@ -283,14 +284,20 @@ fn possible(pod: Uuid, state: &PodState, weighted: &mut Vec<(u32, Next)>) {
 
 /// What could happen to a pod that runs.
 fn run(pod: Uuid, state: &PodState, weighted: &mut Vec<(u32, Next)>) {
-    let runs = state.apps.iter().filter(|app| app.exit_code.is_none());
-    let count = weighted.len();
-    weighted.extend(runs.map(|app| (2, Next::AppExit(pod, app.name.clone()))));
-    let weight = match weighted.len() == count {
-        // All its apps have exited.
-        true => 12,
-        false => 1,
-    };
+    let all_have_exited = state.apps.iter().all(|app| app.exit_code.is_some());
+    let weight = if all_have_exited { 12 } else { 1 };
+    for app in &state.apps {
+        let name = app.name.clone();
+        match (app.started, app.exit_code) {
+            (true, None) => weighted.push((2, Next::AppExit(pod, name))),
+            (_, exit_code) if state.mutable => {
+                let weight = if exit_code.is_none() { 8 } else { 1 };
+                let app = name;
+                weighted.push((weight, Next::Pod(Step::AppStart { pod, app })));
+            }
+            _ => {}
+        }
+    }
     weighted.push((weight, Next::Exit(pod, Ending::Close)));
     if state.held_by_child {
         weighted.push((weight, Next::Exit(pod, Ending::Kill)));

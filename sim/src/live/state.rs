@@ -57,6 +57,8 @@ pub struct PodState {
 pub struct AppState {
     /// Its name.
     pub name: String,
+    /// Whether it was started: with its pod, or in a mutable pod on its own.
+    pub started: bool,
     /// The status that it has exited with.
     pub exit_code: Option<i32>,
 }
@@ -100,11 +102,17 @@ impl PodState {
         pod.mutable =
             annotations.any(|annotation| annotation.name == MUTABLE && annotation.value == "true");
         let rootfs = stage1_rootfs(&dir, pod.overlay)?;
+        let status = |app: &str| layout::pod::app_status(&rootfs, app);
         let exit_code = |app: &str| {
-            let status = fs::read_to_string(dir.join(layout::pod::app_status(&rootfs, app)));
-            status.ok()?.trim().parse().ok()
+            let code = fs::read_to_string(dir.join(status(app))).ok()?;
+            code.trim().parse().ok()
+        };
+        let started = |app: &str| match pod.mutable {
+            true => exists(&app_started(&status(app))),
+            false => pod.started,
         };
         let app = |app: PodApp| AppState {
+            started: started(&app.name),
             exit_code: exit_code(&app.name),
             name: app.name,
         };
@@ -167,6 +175,16 @@ pub(super) fn stage1_rootfs(dir: &Path, overlay: bool) -> io::Result<String> {
     let path = dir.join(layout::pod::STAGE1_TREE_STORE_ID);
     let id = fs::read_to_string(&path).map_err(at(&path))?;
     Ok(layout::pod::stage1_overlay_rootfs(id.trim()))
+}
+
+/// What appears beside an app's status file when the app was added to a mutable pod.
+pub(super) fn app_created(status: &str) -> String {
+    format!("{status}-created")
+}
+
+/// What appears beside an app's status file each time the app starts in a mutable pod.
+pub(super) fn app_started(status: &str) -> String {
+    format!("{status}-started")
 }
 
 /// The UUID that rkt would see in a directory's name: lower case, with dashes.

@@ -80,14 +80,14 @@ pub enum Step {
     },
     /// Writes what stage1 does when it starts the apps.
     Start(Start),
-    /// Adds an app to a running mutable pod.
+    /// Adds an app to a running mutable pod that was written by the same player.
     AppAdd {
         /// The pod.
         pod: Uuid,
         /// The app.
         app: App,
     },
-    /// Starts an app of a running mutable pod, for the first time or anew.
+    /// Starts an app of a running mutable pod, for the first time or after it has exited.
     AppStart {
         /// The pod.
         pod: Uuid,
