@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf};
 
-use rkt_sim::{generate, host::Host, spec::HostSpec, spec_file};
+use rkt_sim::{generate, host::Host, live::memory::Memory, spec::HostSpec, spec_file};
 
 use crate::progress::Progress;
 
@@ -67,7 +67,11 @@ pub fn run(args: Args) -> Result<(), Error> {
     for fault in faults {
         println!("{fault}");
     }
-    let locked = spec.pods.iter().filter(|pod| pod.locked).count();
+    let locked = spec.pods.iter().filter(|pod| pod.locked);
+    let held = locked.map(|pod| pod.id).collect();
+    let memory = Memory { held };
+    memory.save(&args.out)?;
+    let locked = memory.held.len();
     if locked > 0 {
         println!("{locked} of the pods are locked only while `rkt-sim hold {place}` runs");
     }

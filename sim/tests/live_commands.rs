@@ -315,6 +315,32 @@ fn it_ends_when_its_time_or_its_steps_are_up() {
 }
 
 #[test]
+fn hold_takes_the_locks_of_a_host_that_was_generated() {
+    let place = Place::new();
+    let spec = json!({"seed": 1, "pods": [
+        {"id": ID, "state": "running"},
+        {"state": "running"},
+        {"state": "prepared"},
+    ]});
+    fs::write(place.at("spec.json"), spec.to_string()).unwrap();
+    let (dir, spec) = (place.at("rkt"), place.at("spec.json"));
+    let args = ["generate".as_ref(), "--spec".as_ref(), spec.as_os_str()];
+    let args = args.into_iter().chain(["--out".as_ref(), dir.as_os_str()]);
+    let (code, error) = Process::start(args).end();
+    assert_eq!(code, 0, "{error}");
+    assert!(!is_locked(&place.pod("run")));
+    let mut hold = place.hold(&[]);
+    assert_eq!(hold.line(), "holding 2 locks\n");
+    assert!(is_locked(&place.pod("run")));
+    hold.signal(Signal::TERM);
+    assert_eq!(hold.end().0, 0);
+
+    // Living goes on from there.
+    let (code, error) = place.live(&["--delay", "0s", "--steps", "50"]).end();
+    assert_eq!(code, 0, "{error}");
+}
+
+#[test]
 fn hold_takes_the_pods_that_are_named() {
     let place = Place::new();
     let script = place.script(&[step("create")]);

@@ -27,20 +27,22 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Where it is kept for this data directory.
+    /// Where it is kept for this data directory, which must be there: by whatever path it is
+    /// reached, its note is one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] when the path does not end in a name, so that nothing can
-    /// stand beside it.
+    /// [`ErrorKind::InvalidInput`] for the root directory, beside which nothing can stand, and
+    /// those of the system.
     pub fn path(data_dir: &Path) -> io::Result<PathBuf> {
-        let name = data_dir.file_name().ok_or_else(|| {
-            let text = format!("{} has no name to put a file beside", data_dir.display());
+        let dir = fs::canonicalize(data_dir).map_err(at(data_dir))?;
+        let name = dir.file_name().ok_or_else(|| {
+            let text = format!("{}: there is nothing beside it", dir.display());
             io::Error::new(ErrorKind::InvalidInput, text)
         })?;
         let mut name = OsString::from(name);
         name.push(SUFFIX);
-        Ok(data_dir.with_file_name(name))
+        Ok(dir.with_file_name(name))
     }
 
     /// Reads it; `None` where there is none.
@@ -80,10 +82,20 @@ mod tests {
 
     #[test]
     fn it_lies_beside_the_directory() {
-        let path = |dir: &str| Memory::path(Path::new(dir)).unwrap();
-        assert_eq!(path("/tmp/rkt"), Path::new("/tmp/rkt.rkt-sim.json"));
-        assert_eq!(path("/tmp/rkt.d/"), Path::new("/tmp/rkt.d.rkt-sim.json"));
-        assert_eq!(path("rkt"), Path::new("rkt.rkt-sim.json"));
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().join("rkt.d");
+        assert!(Memory::path(&dir).is_err());
+        fs::create_dir(&dir).unwrap();
+        let expected = fs::canonicalize(tmp.path()).unwrap();
+        let expected = expected.join("rkt.d.rkt-sim.json");
+        for dir in [
+            dir.clone(),
+            dir.join(""),
+            dir.join("."),
+            dir.join("../rkt.d"),
+        ] {
+            assert_eq!(Memory::path(&dir).unwrap(), expected, "{}", dir.display());
+        }
         assert!(Memory::path(Path::new("/")).is_err());
     }
 
@@ -91,6 +103,7 @@ mod tests {
     fn what_was_saved_is_loaded() {
         let tmp = tempfile::tempdir().unwrap();
         let dir = tmp.path().join("rkt");
+        fs::create_dir(&dir).unwrap();
         assert_eq!(Memory::load(&dir).unwrap(), None);
         let memory = Memory {
             held: [Uuid::from_u128(7)].into(),
