@@ -88,7 +88,11 @@ impl From<Cli> for Config {
             system_config_dir: cli.system_config,
             local_config_dir: cli.local_config,
             user_config_dir: cli.user_config.unwrap_or_default(),
-            insecure_options: cli.insecure_options,
+            insecure_options: cli
+                .insecure_options
+                .into_iter()
+                .filter(|name| !name.is_empty())
+                .collect(),
             trust_keys_from_https: cli.trust_keys_from_https,
             store_lock_timeout: cli.store_lock_timeout,
         }
@@ -159,6 +163,11 @@ mod tests {
         assert_eq!(config.insecure_options, ["image", "tls", "paths"]);
         assert!(config.trust_keys_from_https);
         assert_eq!(config.store_lock_timeout, Duration::from_millis(60_500));
+    }
+
+    #[test]
+    fn no_insecure_options_are_none() {
+        assert!(config(&["--insecure-options="]).insecure_options.is_empty());
     }
 
     #[test]

@@ -4,14 +4,18 @@ mod cli;
 
 use std::{
     error::Error,
-    io::{self, IsTerminal as _},
+    fmt,
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
 use clap::Parser as _;
 use cli::{Cli, LogFormat};
 use rkt_api::server::{Config, Server};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
 use tracing_subscriber::EnvFilter;
 
 /// What the historical server exits with when it cannot start (SV-2).
@@ -23,21 +27,29 @@ fn main() -> ExitCode {
     match run(cli.into()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rkt-api-service: {error}");
+            say(format_args!("rkt-api-service: {error}"));
             ExitCode::from(FAILED_START)
         }
     }
 }
 
-#[tokio::main]
-async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    let runtime = Runtime::new()?;
+    let result = runtime.block_on(serve(config));
+    // Looks at the disk that are still under way are not waited for: a file system that hangs
+    // would never let the server end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let server = Server::bind(config).await?;
     for address in server.addresses() {
         tracing::info!(address, "listening");
     }
-    eprintln!("API service running");
+    say(format_args!("API service running"));
     server
         .serve(async {
             tokio::select! {
@@ -47,6 +59,11 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
         })
         .await?;
     Ok(())
+}
+
+/// Writes a line on standard error. That nobody reads it is no reason not to serve.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn log_to_stderr(format: LogFormat) {

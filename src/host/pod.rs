@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
     }
 
     fn cgroup(&mut self, pid: Option<i32>, ppid: Option<i32>) -> Option<String> {
-        if let Some(subcgroup) = self.text(names::SUBCGROUP) {
+        if let Some(subcgroup) = self.word(names::SUBCGROUP, false) {
             let path = subcgroup.strip_suffix('\n').unwrap_or(&subcgroup);
             let slash = if path.starts_with('/') { "" } else { "/" };
             return Some(format!("{slash}{path}"));
@@ -364,11 +364,8 @@ impl<'a> Reader<'a> {
         number
     }
 
-    /// The text of a file that need not be there.
-    fn text(&mut self, file: &str) -> Option<String> {
-        self.word(file, false)
-    }
-
+    /// The text of a file that holds a name or a path. That it is missing is a fault where it
+    /// is `expected`.
     fn word(&mut self, file: &str, expected: bool) -> Option<String> {
         let bytes = self.content(file, WORD_LIMIT_BYTES, expected)?;
         match String::from_utf8(bytes) {

@@ -43,8 +43,12 @@ type Index = Arc<Vec<rkt::Image>>;
 pub(super) struct LastIndex(Mutex<(Option<Index>, Option<IndexError>)>);
 
 impl Inventory {
-    /// Every image that has a readable manifest, the one imported last first.
-    pub(crate) async fn images(&self) -> Result<Vec<ImageFacts>, Unavailable> {
+    /// What `shape` makes of every image that has a readable manifest, the one whose row was
+    /// written last first. It runs where it holds up nobody.
+    pub(crate) async fn images<T: Send + 'static>(
+        &self,
+        shape: impl FnOnce(Vec<ImageFacts>) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
         let index = self.index().await?;
         self.look(move |shared| {
             let mut faults = Vec::new();
@@ -58,7 +62,7 @@ impl Inventory {
                 return Err(Unavailable(fault.to_string()));
             }
             shared.reported.all_images(faults);
-            Ok(images)
+            Ok(shape(images))
         })
         .await
     }
@@ -81,13 +85,16 @@ impl Inventory {
 
     /// The index: as it is now, or where it cannot be had, as it last was (IM-7, IM-8).
     async fn index(&self) -> Result<Index, Unavailable> {
-        let deadline = Instant::now() + self.store_lock_timeout;
+        // None lies beyond all time.
+        let deadline = Instant::now().checked_add(self.store_lock_timeout);
         loop {
+            let turn = self.index_turn.lock().await;
             let result = self
                 .look(|shared| Ok::<_, Unavailable>(host::image_index(&shared.data_dir)))
                 .await?;
             match result {
-                Err(IndexError::Locked) if Instant::now() < deadline => {
+                Err(IndexError::Locked) if deadline.is_none_or(|at| Instant::now() < at) => {
+                    drop(turn);
                     tokio::time::sleep(RETRY).await;
                 }
                 result => return self.shared.keep_index(result),

@@ -10,12 +10,15 @@ mod reported;
 
 use std::{
     collections::HashMap,
+    error::Error,
+    num::NonZero,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub(crate) use images::ImageError;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -29,13 +32,33 @@ use reported::Reported;
 pub(crate) struct Inventory {
     shared: Arc<Shared>,
     store_lock_timeout: Duration,
+    /// Whoever has it may read the image index. Shared locks that overlap without end would
+    /// keep rkt from ever getting its exclusive one; and a read that began earlier must not
+    /// end later, or the older index would be the last good one.
+    index_turn: tokio::sync::Mutex<()>,
+    /// One permit for each look at the disk that may be under way.
+    looks: Arc<Semaphore>,
 }
+
+/// How many looks at the disk may be under way for each processor. More would not end
+/// earlier, and each takes memory and descriptors. A call that is given up while it waits for
+/// its turn costs nothing.
+const LOOKS_PER_PROCESSOR: usize = 2;
 
 struct Shared {
     data_dir: PathBuf,
     last_index: LastIndex,
-    marks: Mutex<HashMap<(Uuid, Phase), i64>>,
+    marks: Mutex<HashMap<(Uuid, Phase), Mark>>,
     reported: Reported,
+}
+
+/// When a pod was marked for removal.
+struct Mark {
+    /// The change time of its directory when it was first seen there, in nanoseconds since
+    /// the epoch.
+    at_ns: i64,
+    /// When it was last seen there.
+    seen: Instant,
 }
 
 /// The host cannot be looked at.
@@ -59,20 +82,30 @@ impl Inventory {
             marks: Mutex::default(),
             reported: Reported::default(),
         };
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             shared: Arc::new(shared),
             store_lock_timeout,
+            index_turn: tokio::sync::Mutex::default(),
+            looks: Arc::new(Semaphore::new(LOOKS_PER_PROCESSOR * processors)),
         }
     }
 
-    /// Every pod, in no order.
-    pub(crate) async fn pods(&self, depth: Depth) -> Result<Vec<PodFacts>, Unavailable> {
+    /// What `shape` makes of every pod, which come in no order. It runs where it holds up
+    /// nobody.
+    pub(crate) async fn pods<T: Send + 'static>(
+        &self,
+        depth: Depth,
+        shape: impl FnOnce(Vec<PodFacts>) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
         self.look(move |shared| {
+            let begin = Instant::now();
             let scan = host::pods(&shared.data_dir, depth)?;
             shared.reported.all_pods(&scan);
             let mut pods = scan.pods;
-            shared.keep_marks(&mut pods);
-            Ok(pods)
+            pods.iter_mut().for_each(|pod| shared.keep_mark(pod));
+            shared.forget_marks(begin);
+            Ok(shape(pods))
         })
         .await
     }
@@ -109,35 +142,40 @@ impl Inventory {
         T: Send + 'static,
         E: From<Unavailable> + Send + 'static,
     {
+        let unavailable = |error: &dyn Error| E::from(Unavailable(error.to_string()));
+        let looks = Arc::clone(&self.looks);
+        let permit = looks.acquire_owned().await.map_err(|e| unavailable(&e))?;
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || look(&shared))
-            .await
-            .unwrap_or_else(|error| Err(Unavailable(error.to_string()).into()))
+        tokio::task::spawn_blocking(move || {
+            let result = look(&shared);
+            drop(permit);
+            result
+        })
+        .await
+        .map_err(|error| unavailable(&error))?
     }
 }
 
 impl Shared {
-    /// Replaces the change times of marked pods by those first seen (P-9): taking a pod
-    /// apart changes its directory further. Forgets pods that are gone.
-    fn keep_marks(&self, pods: &mut [PodFacts]) {
-        let mut marks = lock(&self.marks);
-        let mut current = HashMap::new();
-        for pod in pods {
-            if let Some(mark_ns) = &mut pod.marked_at_ns {
-                let key = (pod.id, pod.phase);
-                *mark_ns = *marks.get(&key).unwrap_or(mark_ns);
-                current.insert(key, *mark_ns);
-            }
-        }
-        *marks = current;
-    }
-
+    /// Replaces the change time of a marked pod by the one first seen (P-9): taking a pod
+    /// apart changes its directory further.
     fn keep_mark(&self, pod: &mut PodFacts) {
         if let Some(mark_ns) = &mut pod.marked_at_ns {
-            *mark_ns = *lock(&self.marks)
+            let seen = Instant::now();
+            let at_ns = *mark_ns;
+            let mut marks = lock(&self.marks);
+            let mark = marks
                 .entry((pod.id, pod.phase))
-                .or_insert(*mark_ns);
+                .or_insert(Mark { at_ns, seen });
+            mark.seen = seen;
+            *mark_ns = mark.at_ns;
         }
+    }
+
+    /// Forgets the marks of pods that were not seen since `begin`, when a look at all pods
+    /// began.
+    fn forget_marks(&self, begin: Instant) {
+        lock(&self.marks).retain(|_, mark| mark.seen >= begin);
     }
 }
 

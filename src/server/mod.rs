@@ -7,7 +7,10 @@ mod listen;
 use std::{future::Future, io, path::PathBuf, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::timeout};
-use tonic::transport::{Server as Transport, server::Router};
+use tonic::{
+    server::NamedService as _,
+    transport::{Server as Transport, server::Router},
+};
 use tonic_health::server::HealthReporter;
 
 pub use crate::service::Dialect;
@@ -90,10 +93,10 @@ impl Server {
     /// # Errors
     ///
     /// When a listener fails for good.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let (stop, stopped) = watch::channel(());
         let mut listeners = JoinSet::new();
-        for listener in self.listeners {
+        for listener in std::mem::take(&mut self.listeners) {
             let mut stopped = stopped.clone();
             let stopped = async move {
                 // Nothing is ever sent: the channel closes.
@@ -106,7 +109,7 @@ impl Server {
             () = shutdown => {}
             Some(ended) = listeners.join_next() => ended??,
         }
-        self.health.set_not_serving::<Api>().await;
+        self.end_health().await;
         drop(stop);
         let drained = timeout(DRAIN_TIMEOUT, async {
             while let Some(ended) = listeners.join_next().await {
@@ -118,6 +121,15 @@ impl Server {
             tracing::warn!("ending although some clients are still connected");
             Ok(())
         })
+    }
+
+    /// Says that the server serves no more, and ends the streams of those who watch for it:
+    /// they would hold up the end.
+    async fn end_health(&mut self) {
+        self.health.set_not_serving::<Api>().await;
+        for service in [Api::NAME, ""] {
+            self.health.clear_service_status(service).await;
+        }
     }
 }
 

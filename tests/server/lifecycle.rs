@@ -270,6 +270,24 @@ async fn signals_end_the_server_in_good_order() {
 }
 
 #[tokio::test]
+async fn those_who_watch_its_health_are_told_and_let_go() {
+    let (_temp, host) = empty_host();
+    let server = Server::start(host.dir(), &[]);
+    let channel = tonic::transport::Endpoint::from_shared(server.url()).unwrap();
+    let mut health = HealthClient::new(channel.connect().await.unwrap());
+    let service = SERVICE.to_owned();
+    let watch = health.watch(HealthCheckRequest { service }).await.unwrap();
+    let mut watch = watch.into_inner();
+    let mut next = async || watch.message().await.map(|m| m.map(|m| m.status()));
+    assert_eq!(next().await.unwrap(), Some(ServingStatus::Serving));
+
+    server.signal(Signal::TERM);
+    assert_eq!(next().await.unwrap(), Some(ServingStatus::NotServing));
+    assert!(matches!(next().await, Ok(None) | Err(_)));
+    assert_eq!(server.wait().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_call_under_way_finishes() {
     let (_temp, host) = empty_host();
     let server = Server::start(host.dir(), &["--store-lock-timeout=60s"]);
