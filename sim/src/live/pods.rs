@@ -1,7 +1,7 @@
 //! The steps of pods, in rkt's order of actions.
 //!
-//! What lies in the files is decided where hosts are written at once, in [`pod`](crate::pod)
-//! and [`manifest`](crate::manifest); here is when it comes there.
+//! What lies in the files is decided where hosts are written at once, in [`pod`]
+//! and [`manifest`]; here is when it comes there.
 
 use std::collections::BTreeSet;
 

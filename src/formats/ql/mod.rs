@@ -2,7 +2,7 @@
 //! revision that rkt 1.30 carries with it.
 //!
 //! [`Database::open`] takes the bytes of the file and of the write-ahead log beside it, and
-//! gives tables and rows; [`verify`] finds what is wrong with a database. What rkt keeps in its
+//! gives tables and rows; [`verify()`] finds what is wrong with a database. What rkt keeps in its
 //! tables is in [`rkt`], which also writes new databases. Opening files, locking them and
 //! deciding what to make of a damaged one is for others to do.
 //!
