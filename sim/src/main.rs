@@ -1,15 +1,6 @@
 //! `rkt-sim`: the command line. What the commands do is in modules of their own.
 
-mod break_host;
 mod command;
-mod db;
-mod demo;
-mod generate_host;
-mod list_faults;
-mod progress;
-mod schema;
-mod show;
-mod table;
 
 use std::{error::Error, process::ExitCode};
 
@@ -31,15 +22,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::Args),
-    Generate(generate_host::Args),
+    Demo(command::demo::Args),
+    Generate(command::generate::Args),
     Hold(command::hold::Args),
     Live(command::live::Args),
-    Show(show::Args),
-    Schema(schema::Args),
-    Break(break_host::Args),
-    Faults(list_faults::Args),
-    Db(db::Args),
+    Show(command::show::Args),
+    Schema(command::schema::Args),
+    Break(command::break_host::Args),
+    Faults(command::faults::Args),
+    Db(command::db::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,15 +45,15 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
-        Command::Demo(args) => demo::run(args)?,
-        Command::Generate(args) => generate_host::run(args)?,
+        Command::Demo(args) => command::demo::run(args)?,
+        Command::Generate(args) => command::generate::run(args)?,
         Command::Hold(args) => command::hold::run(args)?,
         Command::Live(args) => command::live::run(args)?,
-        Command::Show(args) => show::run(args)?,
-        Command::Schema(args) => schema::run(args)?,
-        Command::Break(args) => break_host::run(args)?,
-        Command::Faults(args) => list_faults::run(args)?,
-        Command::Db(args) => return db::run(args),
+        Command::Show(args) => command::show::run(args)?,
+        Command::Schema(args) => command::schema::run(args)?,
+        Command::Break(args) => command::break_host::run(args)?,
+        Command::Faults(args) => command::faults::run(args)?,
+        Command::Db(args) => return command::db::run(args),
     }
     Ok(ExitCode::SUCCESS)
 }

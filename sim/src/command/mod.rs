@@ -1,8 +1,17 @@
-//! The commands of living hosts: what they are told, where their steps come from and what
-//! they print. What steps do is the library's.
+//! The commands, a module each: what they are told, and what they print. What they do is the
+//! library's. Beside them is what several print with or wait for.
 
+pub mod break_host;
+pub mod db;
+pub mod demo;
+pub mod faults;
+pub mod generate;
 pub mod hold;
 pub mod live;
+pub mod schema;
+pub mod show;
 
+mod progress;
 mod signals;
 mod source;
+mod table;

@@ -16,9 +16,9 @@ use rkt_api::{
     server::{Config, ListenAddress, ServeError, Server, StartError},
 };
 use rkt_sim::{example, host::Host};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tonic::transport::Endpoint;
 
+use super::signals::Signals;
 use report::Report;
 
 /// Serve a small example host, and show what the API answers.
@@ -81,7 +81,7 @@ async fn demonstrate(listen: ListenAddress) -> Result<(), Error> {
 }
 
 /// Serves the data directory until a signal comes, and meanwhile shows what is answered.
-async fn serve(dir: &Path, listen: ListenAddress, signals: Signals) -> Result<(), Error> {
+async fn serve(dir: &Path, listen: ListenAddress, mut signals: Signals) -> Result<(), Error> {
     let config = Config {
         listen: vec![listen],
         ..Config::new(dir)
@@ -95,7 +95,7 @@ async fn serve(dir: &Path, listen: ListenAddress, signals: Signals) -> Result<()
     let mut failed = None;
     let end = async {
         tokio::select! {
-            () = signals.any() => {}
+            () = signals.next() => {}
             // Once the answers are shown, only a signal is left to wait for.
             Err(error) = show(dir, &address) => failed = Some(error),
         }
@@ -131,28 +131,4 @@ async fn show(dir: &Path, address: &str) -> Result<(), Error> {
     let text = report.to_string();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(Error::Show)
-}
-
-/// The signals that ask a process to end.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    /// Keeps them from ending the process at once.
-    fn catch() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for the first of them.
-    async fn any(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -15,7 +15,7 @@ use rkt_sim::{
     spec_file::State,
 };
 
-use crate::{generate_host, table::Table};
+use crate::command::{generate, table::Table};
 
 /// Show what is on a host: pods by state, images, sizes.
 ///
@@ -32,7 +32,7 @@ pub fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let summary = if args.path.is_dir() {
         dir::read(&args.path)?
     } else {
-        Summary::from(&generate_host::read(args.path)?)
+        Summary::from(&generate::read(args.path)?)
     };
     match write!(io::stdout().lock(), "{summary}") {
         // Whoever reads it has seen enough.

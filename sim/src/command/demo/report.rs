@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use jiff::Timestamp;
 use rkt_api::api::{Image, ImageType, Info, Network, Pod};
 
-use crate::table::Table;
+use crate::command::table::Table;
 
 /// The answers of one server.
 pub struct Report<'a> {

@@ -4,7 +4,7 @@ use std::{fs, io, path::PathBuf};
 
 use rkt_sim::{generate, host::Host, live::memory::Memory, spec::HostSpec, spec_file};
 
-use crate::progress::Progress;
+use super::progress::Progress;
 
 /// Write the data directory of a host.
 ///
