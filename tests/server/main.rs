@@ -8,6 +8,7 @@ mod hostile;
 mod hosts;
 mod json;
 mod lifecycle;
+mod marks;
 mod moving;
 mod odd;
 mod read_only;
