@@ -9,13 +9,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rkt_api::api::{GetInfoRequest, ListImagesRequest, ListPodsRequest};
+use rkt_api::api::{
+    GetInfoRequest, GetLogsRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
+};
 use rkt_sim::host::Host;
 use rustix::{
     fs::inotify,
     process::{Signal, geteuid},
 };
 use tempfile::TempDir;
+use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -253,6 +256,19 @@ async fn get_info_does_not_need_the_disk() {
     );
     assert_eq!(flags.insecure_flags, "image,tls");
     assert!(flags.trust_keys_from_https);
+}
+
+#[tokio::test]
+async fn the_streams_say_that_they_are_not_there_yet() {
+    let (_temp, host) = empty_host();
+    let server = Server::start(host.dir(), &[]);
+    let mut client = server.client().await;
+    let events = client.listen_events(ListenEventsRequest::default()).await;
+    let logs = client.get_logs(GetLogsRequest::default()).await;
+    for status in [events.unwrap_err(), logs.unwrap_err()] {
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains("does not"), "{status}");
+    }
 }
 
 #[tokio::test]
