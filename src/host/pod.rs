@@ -396,7 +396,12 @@ impl<'a> Reader<'a> {
         if expected || cause != Cause::Missing {
             let fault = cause.of(file);
             let faults = &mut self.facts.faults;
-            if faults.len() < FAULTS_LIMIT && !faults.contains(&fault) {
+            if faults.len() >= FAULTS_LIMIT {
+                // However many there are, distress decides the answer.
+                if fault.distress().is_some() {
+                    faults[FAULTS_LIMIT - 1] = fault;
+                }
+            } else if !faults.contains(&fault) {
                 faults.push(fault);
             }
         }
