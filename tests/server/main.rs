@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod broken;
+mod facts;
 mod golden;
 mod hostile;
 mod hosts;
