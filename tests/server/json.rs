@@ -55,9 +55,15 @@ fn from_json<M: Message + Default>(name: &str, json: &Value) -> M {
     M::decode(message.encode_to_vec().as_slice()).unwrap()
 }
 
-fn descriptor(name: &str) -> prost_reflect::MessageDescriptor {
+/// The descriptor of the message `name` of package `v1alpha`.
+pub fn descriptor(name: &str) -> prost_reflect::MessageDescriptor {
+    let name = format!("v1alpha.{name}");
+    pool().get_message_by_name(&name).unwrap()
+}
+
+/// The descriptors of the API.
+pub fn pool() -> &'static DescriptorPool {
     static POOL: LazyLock<DescriptorPool> =
         LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap());
-    POOL.get_message_by_name(&format!("v1alpha.{name}"))
-        .unwrap()
+    &POOL
 }

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod answers;
 mod broken;
 mod facts;
+mod fixtures;
 mod golden;
 mod hostile;
 mod hosts;
