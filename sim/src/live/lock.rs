@@ -93,15 +93,18 @@ impl PodLock {
     }
 
     /// Lets the lock go by closing the descriptor; a child is told to end, and waited for.
-    ///
-    /// In a process that starts children in other threads meanwhile, those hold a copy of the
-    /// descriptor for the instant until they execute.
     pub(super) fn close(mut self) -> io::Result<()> {
-        if let Some(Held::Child(mut child)) = self.0.take() {
-            drop(child.stdin.take());
-            child.wait()?;
+        match self.0.take() {
+            // Closing alone would not do: a child that was just started has a copy of the
+            // descriptor until the system has closed it, which may be after it was said to
+            // have started.
+            Some(Held::Here(dir)) => dir.unlock(),
+            Some(Held::Child(mut child)) => {
+                drop(child.stdin.take());
+                child.wait().map(drop)
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Kills the child that holds the lock. When this returns, the lock is free.
