@@ -102,9 +102,8 @@ async fn ask(client: &mut PublicApiClient<Channel>, detail: bool) -> Answer {
         before_unix_ns,
         after_unix_ns,
         pods: pods
-            .into_iter()
-            .map(|pod| (pod.state(), pod.id))
-            .map(|(state, id)| (id, state))
+            .iter()
+            .map(|pod| (pod.id.clone(), pod.state()))
             .collect(),
     }
 }
@@ -168,8 +167,20 @@ fn rests(records: &[Record]) -> BTreeMap<String, Vec<Rest>> {
     pods.map(|(id, (_, rests))| (id, rests)).collect()
 }
 
+/// The last steps before an answer was asked for.
+fn last_steps(records: &[Record], answer: &Answer) -> String {
+    let before = records.partition_point(|record| record.before_unix_ns < answer.before_unix_ns);
+    let last = records[..before].iter().rev().take(10).rev();
+    let lines = last.map(|record| {
+        let ago_us = (answer.before_unix_ns - record.after_unix_ns) / 1000;
+        let pod = record.step.pod().unwrap_or_default();
+        format!("{} {pod}, done {ago_us} us before\n", record.step.name())
+    });
+    lines.collect()
+}
+
 /// Compares an answer with what the steps say. How many pods could be compared.
-fn check(answer: &Answer, pods: &BTreeMap<String, Vec<Rest>>) -> usize {
+fn check(answer: &Answer, pods: &BTreeMap<String, Vec<Rest>>, records: &[Record]) -> usize {
     let listed: BTreeMap<_, _> = answer.pods.iter().cloned().collect();
     assert_eq!(listed.len(), answer.pods.len(), "a pod comes twice");
     for id in listed.keys() {
@@ -182,7 +193,9 @@ fn check(answer: &Answer, pods: &BTreeMap<String, Vec<Rest>>) -> usize {
             rest.from_unix_ns <= answer.before_unix_ns && answer.after_unix_ns <= rest.until_unix_ns
         });
         if let Some(rest) = untouched {
-            assert_eq!(listed.get(id), rest.state.as_ref(), "pod {id}");
+            let state = listed.get(id).copied();
+            let last_steps = || last_steps(records, answer);
+            assert_eq!(state, rest.state, "pod {id}\n{}", last_steps());
             compared += usize::from(rest.state.is_some());
         }
     }
@@ -218,7 +231,10 @@ async fn check_life(life: Duration, rate: Option<Rate>) {
 
     let records = records.lock().unwrap();
     let pods = rests(&records);
-    let compared: usize = answers.iter().map(|answer| check(answer, &pods)).sum();
+    let compared: usize = answers
+        .iter()
+        .map(|answer| check(answer, &pods, &records))
+        .sum();
     let listed: usize = answers.iter().map(|answer| answer.pods.len()).sum();
     let most = answers.iter().map(|answer| answer.pods.len()).max();
     let rate = rate.map_or("at once".to_owned(), |rate| rate.to_string());
