@@ -4,10 +4,10 @@
 //! `any_host` makes hosts up, `expected` says what the contract makes of them. The number of
 //! hosts is that of the variable `PROPTEST_CASES`; a failure says how to see it again.
 
-pub mod any_host;
+mod any_host;
 pub mod expected;
 
-use std::{env, fmt::Debug};
+use std::{env, fmt::Debug, fs};
 
 use pretty_assertions::Comparison;
 use proptest::{
@@ -194,7 +194,7 @@ fn same<T: Debug + PartialEq>(what: &str, ours: &T, expected: &T) -> Result<(), 
 
 /// The pod's manifest is JSON that says what was described.
 fn check_pod_manifest(host: &Host, pod: &Pod) -> Result<(), TestCaseError> {
-    let manifest = std::fs::read(host.pod_dir(pod).join("pod")).unwrap();
+    let manifest = fs::read(host.pod_dir(pod).join("pod")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     prop_assert_eq!(&manifest["acKind"], "PodManifest");
     prop_assert_eq!(&manifest["annotations"], &name_values(&pod.annotations));

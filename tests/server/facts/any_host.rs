@@ -20,8 +20,8 @@ use uuid::Uuid;
 /// The most pods, and the most images, that are made up from the seed.
 const MADE_UP_MAX: u32 = 3;
 
-/// Later than any time that a file system could not keep: 2^62 ns is in 2116.
-const LATEST_NS: i64 = 1 << 62;
+/// The end of times on older file systems, in 2038.
+const LATEST_NS: i64 = (1 << 31) * 1_000_000_000;
 
 prop_compose! {
     /// Any host on which nothing is broken.
