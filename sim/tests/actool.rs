@@ -95,5 +95,4 @@ fn actool_takes_everything_for_what_it_is() {
     }
     assert_eq!(refused, 1, "{REFUSED:?}");
     assert_eq!(kinds.len(), 3, "{kinds:?}");
-    eprintln!("{kinds:?}");
 }

@@ -69,7 +69,7 @@ struct Rest {
 fn setting<T: FromStr>(name: &str, default: &str) -> T {
     let text = env::var(name).unwrap_or_else(|_| default.to_owned());
     let value = text.parse();
-    value.unwrap_or_else(|_| panic!("{name}: {text:?} is none"))
+    value.unwrap_or_else(|_| panic!("{name} cannot be {text:?}"))
 }
 
 fn now_unix_ns() -> i64 {
@@ -122,7 +122,9 @@ fn after(step: &Step, before: Option<(Phase, bool)>) -> Option<(Phase, bool)> {
         Step::Mark { .. } if before?.0 == Phase::Run => Some((Phase::ExitedGarbage, false)),
         Step::Mark { .. } => Some((Phase::Garbage, false)),
         Step::Sweep { .. } => None,
-        _ => before,
+        Step::Write(_) | Step::Start(_) | Step::AppAdd { .. } => before,
+        Step::AppStart { .. } | Step::AppExit { .. } => before,
+        Step::Import(_) | Step::Remove { .. } | Step::Use { .. } => before,
     }
 }
 
