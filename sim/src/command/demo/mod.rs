@@ -1,36 +1,70 @@
-//! `rkt-sim demo`: the example host on disk, the server on it, and what the server answers,
-//! all in one process.
+//! `rkt-sim demo`: a living host on disk, the server on it, and what the server answers, all
+//! in one process.
 //!
 //! The one place where the simulator meets the server; it looks at it through the API alone,
-//! like any client.
+//! like any client. Here the host is set up and cleaned away; in between, `life` plays on it,
+//! and `view` shows it on a terminal, or `report` and plain lines elsewhere.
 
+mod cells;
+mod client;
+mod hints;
+mod life;
 mod report;
+mod view;
+mod words;
 
 use std::{
+    fmt,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
+    pin::pin,
 };
 
-use rkt_api::{
-    api::{GetInfoRequest, ListImagesRequest, ListPodsRequest, public_api_client::PublicApiClient},
-    server::{Config, ListenAddress, ServeError, Server, StartError},
+use rkt_api::server::{Config, ListenAddress, ServeError, Server, StartError};
+use rkt_sim::{
+    example,
+    host::Host,
+    live::{OpenError, Player, StepError, memory::Memory, pace::Rate},
 };
-use rkt_sim::{example, host::Host};
-use tonic::transport::Endpoint;
+use tokio::{select, sync::oneshot};
 
 use super::signals::Signals;
+use client::Client;
+use hints::Place;
+use life::Life;
 use report::Report;
 
-/// Serve a small example host, and show what the API answers.
+/// How many steps are played unless told otherwise: as many as one can follow.
+const DEFAULT_RATE: &str = "2/s";
+
+/// Serve a small living host, and show what the API answers.
 ///
-/// Writes a data directory with pods in every state into a temporary directory, serves it,
-/// asks the server as a client would, and goes on serving until Ctrl-C, which removes the
-/// directory.
+/// Writes a data directory with pods in every state into a temporary directory, serves it, and
+/// lets it live: pods are prepared, run, exit and are collected, images come and go. On a
+/// terminal, a page shows what the server answers, as it changes; elsewhere the first answers
+/// are printed, and then a line for each step of the host's life. Goes on until Ctrl-C, which
+/// removes the directory.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Address to listen on, HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDR", default_value_t)]
     listen: ListenAddress,
+
+    /// Keep the host as it is, for clients that compare answers, and print the answers once
+    #[arg(long, conflicts_with_all = ["rate", "seed", "pods_max"])]
+    frozen: bool,
+
+    /// How many steps are played on average: 2/s, 30/m
+    #[arg(long, value_name = "RATE", default_value = DEFAULT_RATE)]
+    rate: Rate,
+
+    /// What the random steps and delays follow from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// The most pods that there are at a time
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pods_max: usize,
 }
 
 /// Why there is no demonstration, in one plain sentence.
@@ -38,6 +72,12 @@ pub struct Args {
 pub enum Error {
     #[error("failed to write the example host: {0}")]
     Write(io::Error),
+    #[error("failed to lock the example host's pods: {0}")]
+    Open(#[from] OpenError),
+    #[error("failed to make up images: {0}")]
+    Images(io::Error),
+    #[error("the host cannot live on: {0}")]
+    Step(#[from] StepError),
     #[error("{0}; choose another address with --listen, such as --listen 127.0.0.1:0")]
     Listen(StartError),
     #[error(transparent)]
@@ -59,76 +99,91 @@ pub enum Error {
 /// Runs the demonstration until SIGINT or SIGTERM.
 pub fn run(args: Args) -> Result<(), Error> {
     let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
-    runtime.block_on(demonstrate(args.listen))
+    runtime.block_on(demonstrate(args))
 }
 
-async fn demonstrate(listen: ListenAddress) -> Result<(), Error> {
+async fn demonstrate(args: Args) -> Result<(), Error> {
     // First of all: from here on a signal ends the process by way of the clean-up.
     let signals = Signals::catch().map_err(Error::Runtime)?;
     let tmp = tempfile::Builder::new().prefix("rkt-sim-").tempdir();
     let tmp = tmp.map_err(Error::Write)?;
-    let dir = tmp.path().join("rkt");
-
-    let spec = example::host();
-    let host = Host::create(&dir).map_err(Error::Write)?;
-    host.write(&spec).map_err(Error::Write)?;
-    let holds = host.hold_locked(&spec).map_err(Error::Write)?;
-
-    let served = serve(&dir, listen, signals).await;
-    drop(holds);
-    tmp.close().map_err(Error::CleanUp)?;
-    served
+    let served = serve(tmp.path().join("rkt"), args, signals).await;
+    let removed = tmp.close().map_err(Error::CleanUp);
+    served.and(removed)
 }
 
-/// Serves the data directory until a signal comes, and meanwhile shows what is answered.
-async fn serve(dir: &Path, listen: ListenAddress, mut signals: Signals) -> Result<(), Error> {
+/// Writes the host and serves it until a signal comes, and meanwhile shows what is answered.
+async fn serve(dir: PathBuf, args: Args, mut signals: Signals) -> Result<(), Error> {
+    let player = write(&dir)?;
     let config = Config {
-        listen: vec![listen],
-        ..Config::new(dir)
+        listen: vec![args.listen.clone()],
+        ..Config::new(&dir)
     };
     let server = Server::bind(config).await.map_err(|error| match error {
         StartError::Listen(_) => Error::Listen(error),
         StartError::DataDir { .. } => Error::Start(error),
     })?;
     let address = server.addresses().into_iter().next().unwrap_or_default();
+    let place = Place { dir, address };
 
-    let mut failed = None;
-    let end = async {
-        tokio::select! {
-            () = signals.next() => {}
-            // Once the answers are shown, only a signal is left to wait for.
-            Err(error) = show(dir, &address) => failed = Some(error),
-        }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut serving = pin!(server.serve(async {
+        // Nothing is ever sent: the channel closes.
+        let _ = stopped.await;
+    }));
+    let shown = select! {
+        () = signals.next() => Ok(()),
+        served = &mut serving => return Ok(served?),
+        shown = show(&place, player, args) => shown,
     };
-    server.serve(end).await?;
-    failed.map_or(Ok(()), Err)
+    drop(stop);
+    select! {
+        served = serving => served?,
+        // Whoever asks twice does not wait for clients.
+        () = signals.next() => {}
+    }
+    shown
 }
 
-/// Asks the server at `address`, and prints its answers.
-async fn show(dir: &Path, address: &str) -> Result<(), Error> {
-    let uri = match address.starts_with("unix:") {
-        true => address.to_owned(),
-        false => format!("http://{address}"),
-    };
-    let channel = Endpoint::from_shared(uri)?.connect().await?;
-    let mut client = PublicApiClient::new(channel);
-    let info = client.get_info(GetInfoRequest {}).await?;
-    let pods = ListPodsRequest {
-        detail: true,
-        ..ListPodsRequest::default()
-    };
-    let pods = client.list_pods(pods).await?;
-    let images = client.list_images(ListImagesRequest::default()).await?;
+/// Writes the example host, and takes its locks.
+fn write(dir: &Path) -> Result<Player, Error> {
+    let spec = example::host();
+    let host = Host::create(dir).map_err(Error::Write)?;
+    host.write(&spec).map_err(Error::Write)?;
+    // What is noted is what the player locks.
+    let locked = spec.pods.iter().filter(|pod| pod.locked);
+    let held = locked.map(|pod| pod.id).collect();
+    Memory { held }.save(dir).map_err(Error::Write)?;
+    Ok(Player::open(dir)?)
+}
 
-    let report = Report {
-        dir,
-        address,
-        info: info.into_inner().info.unwrap_or_default(),
-        pods: pods.into_inner().pods,
-        images: images.into_inner().images,
-    };
+/// Lets the host live, and shows it, for as long as there is somebody to see it.
+async fn show(place: &Place, player: Player, args: Args) -> Result<(), Error> {
+    let mut client = Client::connect(&place.address).await?;
+    let live = |player| Life::new(player, args.seed, args.pods_max, args.rate);
+    if !args.frozen && view::is_there() {
+        let life = live(player).map_err(Error::Images)?;
+        return view::watch(client, place, life).await;
+    }
+    print(&Report {
+        place,
+        info: client.info().await?,
+        answers: client.ask().await?,
+    })?;
+    if args.frozen {
+        let _held = player;
+        return std::future::pending().await;
+    }
+    let mut life = live(player).map_err(Error::Images)?;
+    loop {
+        let played = life.next().await?;
+        print(&format_args!("{played}\n"))?;
+    }
+}
+
+fn print(text: &impl fmt::Display) -> Result<(), Error> {
     let mut out = io::stdout().lock();
-    let text = report.to_string();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(Error::Show)
+    // At once, so that nobody reads half of it.
+    let written = out.write_all(text.to_string().as_bytes());
+    written.and_then(|()| out.flush()).map_err(Error::Show)
 }
