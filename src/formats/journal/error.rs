@@ -74,6 +74,10 @@ pub enum Error {
     /// The file is closed: entries go only into one that is [`State::Online`].
     #[error("the file is {0}, not online")]
     NotOnline(State),
+
+    /// A file is not just as a writer leaves one: it is damaged, or somebody else's.
+    #[error("the file is not as this writer would have left it")]
+    NotResumable,
 }
 
 impl Error {

@@ -4,7 +4,8 @@
 //! [`Change`]s, which may be applied to a file on disk while others read it, or ignored by those
 //! who want the whole file at the end. What a file begins with is told by [`Options`]. Where
 //! files lie, when they are rotated, and which fields an app's line has, is for others to know.
-//! Nor are journals read here.
+//! Nor are journals read here, but for those that a writer left and another one goes on with
+//! (`resume`).
 //!
 //! # The format
 //!
@@ -66,6 +67,7 @@ mod hash;
 mod image;
 mod layout;
 mod options;
+mod resume;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -76,5 +78,5 @@ pub use self::{
     entry::{Entry, Field, MAX_FIELD_NAME_BYTES, MAX_FIELDS, MAX_PAYLOAD_BYTES},
     error::Error,
     options::{Growth, Ids, Options, Revision, State},
-    writer::{MAX_FILE_BYTES, Writer},
+    writer::{MAX_FILE_BYTES, Span, Writer},
 };

@@ -67,6 +67,9 @@ pub enum Revision {
 }
 
 impl Revision {
+    /// All of them, the oldest first.
+    pub(super) const ALL: [Self; 4] = [Self::V189, Self::V246, Self::V252, Self::V254];
+
     /// The size of the header, in bytes.
     #[must_use]
     pub fn header_bytes(self) -> usize {
@@ -89,14 +92,25 @@ pub enum Growth {
     Systemd,
 }
 
+/// What systemd lengthens files by, in bytes.
+const SYSTEMD_STEP_BYTES: usize = 8 << 20;
+
 impl Growth {
+    /// How a file of that many bytes gets longer, as far as its length can tell.
+    pub(super) fn of(file_bytes: usize) -> Self {
+        match file_bytes.is_multiple_of(SYSTEMD_STEP_BYTES) {
+            true => Self::Systemd,
+            false => Self::Page,
+        }
+    }
+
     /// The length of a file of which so much is used; both in bytes.
     pub(super) fn file_bytes(self, used: usize) -> u64 {
         let step = match self {
             Self::Page => 4 << 10,
-            Self::Systemd => 8 << 20,
+            Self::Systemd => SYSTEMD_STEP_BYTES,
         };
-        (used as u64).next_multiple_of(step)
+        used.next_multiple_of(step) as u64
     }
 }
 
@@ -112,6 +126,12 @@ pub enum State {
 }
 
 impl State {
+    /// What the byte in the header says; `None` for one that systemd does not write.
+    pub(super) fn of(byte: u8) -> Option<Self> {
+        let mut states = [Self::Offline, Self::Online, Self::Archived].into_iter();
+        states.find(|state| state.byte() == byte)
+    }
+
     /// The byte in the header.
     pub(super) fn byte(self) -> u8 {
         match self {

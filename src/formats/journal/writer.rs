@@ -1,5 +1,7 @@
 //! The writer: entries in; objects, links and counts out.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use super::{
@@ -22,7 +24,7 @@ pub const MAX_FILE_BYTES: u64 = u32::MAX as u64;
 const FIELD_BUCKETS: u64 = 333;
 
 /// The fewest buckets that systemd gives the table of data.
-const MIN_DATA_BUCKETS: u64 = 2047;
+pub(super) const MIN_DATA_BUCKETS: u64 = 2047;
 
 /// Writes one journal file.
 ///
@@ -30,7 +32,7 @@ const MIN_DATA_BUCKETS: u64 = 2047;
 ///
 /// To write a file that nobody reads yet, append the entries and take what [`finish`] gives. To
 /// write one that grows, apply the changes of [`whole`] to an empty file, and then those
-/// of each call in turn.
+/// of each call in turn; to go on with such a file later, [`resume`] it.
 ///
 /// ```
 /// use rkt_api::formats::journal::{Entry, Field, Ids, Options, State, Writer};
@@ -55,6 +57,7 @@ const MIN_DATA_BUCKETS: u64 = 2047;
 /// ```
 ///
 /// [`finish`]: Self::finish
+/// [`resume`]: Self::resume
 /// [`whole`]: Self::whole
 pub struct Writer {
     image: Image,
@@ -67,6 +70,23 @@ pub struct Writer {
     next_seqnum: u64,
     /// [`MAX_FILE_BYTES`], except in tests.
     pub(super) limit_bytes: u64,
+}
+
+/// From which entry to which a file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The number of the first entry.
+    pub first_seqnum: u64,
+    /// The wall clock time of the first entry, in microseconds since 1970.
+    pub first_realtime_us: u64,
+    /// The number of the last entry.
+    pub last_seqnum: u64,
+    /// The wall clock time of the last entry, in microseconds since 1970.
+    pub last_realtime_us: u64,
+    /// The last entry's time since its boot, in microseconds.
+    pub last_monotonic_us: u64,
+    /// The boot of the last entry.
+    pub last_boot_id: Uuid,
 }
 
 /// A data object that an entry refers to.
@@ -162,6 +182,32 @@ impl Writer {
         Ok(self.changes(grown_to))
     }
 
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The series to which the sequence numbers belong.
+    #[must_use]
+    pub fn seqnum_id(&self) -> Uuid {
+        self.id_at(header::SEQNUM_ID)
+    }
+
+    /// From which entry to which the file goes; `None` while it has none.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        let number = |at| self.image.u64_at(at);
+        (number(header::ENTRIES) > 0).then(|| Span {
+            first_seqnum: number(header::HEAD_SEQNUM),
+            first_realtime_us: number(header::HEAD_REALTIME),
+            last_seqnum: number(header::TAIL_SEQNUM),
+            last_realtime_us: number(header::TAIL_REALTIME),
+            last_monotonic_us: number(header::TAIL_MONOTONIC),
+            last_boot_id: self.id_at(header::BOOT_ID),
+        })
+    }
+
     /// Changes the state: what is to be done to the file on disk, if there is one.
     pub fn set_state(&mut self, state: State) -> Change<'_> {
         self.state = state;
@@ -217,9 +263,21 @@ impl Writer {
 
     /// The monotonic time of the last entry, if it is of this boot.
     fn monotonic_in(&self, boot: Uuid) -> Option<u64> {
-        let tail_boot = &self.image.bytes()[header::BOOT_ID..][..boot.as_bytes().len()];
-        (self.image.u64_at(header::ENTRIES) > 0 && tail_boot == boot.as_bytes())
-            .then(|| self.image.u64_at(header::TAIL_MONOTONIC))
+        let span = self.span().filter(|span| span.last_boot_id == boot)?;
+        Some(span.last_monotonic_us)
+    }
+
+    /// Whether these bytes are the file as it is now.
+    pub(super) fn has_made(&self, file: &[u8]) -> bool {
+        let used = self.image.bytes();
+        let is_zero = |rest: &[u8]| rest.iter().all(|byte| *byte == 0);
+        file.len() as u64 == self.file_bytes() && file.strip_prefix(used).is_some_and(is_zero)
+    }
+
+    fn id_at(&self, at: usize) -> Uuid {
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.image.bytes()[at..at + 16]);
+        Uuid::from_bytes(id)
     }
 
     /// The most that an entry with these fields can add to the file, in bytes: as if nothing of
@@ -393,6 +451,16 @@ impl Writer {
             offset: at as u64,
             bytes: &self.image.bytes()[at..at + length],
         }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("state", &self.state)
+            .field("next_seqnum", &self.next_seqnum)
+            .field("file_bytes", &self.file_bytes())
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
-    super::{Growth, Options, Revision, State, Writer, hash::jenkins},
+    super::{Error, Growth, Options, Revision, State, Writer, hash::jenkins},
     Line, apply, options,
     reader::Reader,
 };
@@ -29,6 +29,47 @@ proptest! {
     #[test]
     fn the_same_input_makes_the_same_bytes(options in any_options(), lines in any_lines(10)) {
         prop_assert_eq!(write(&options, &lines), write(&options, &lines));
+    }
+
+    #[test]
+    fn a_file_can_be_gone_on_with(
+        mut options in any_options(),
+        lines in any_lines(20),
+        stop in 0_usize..20,
+        state in select(&[State::Offline, State::Online, State::Archived][..]),
+    ) {
+        let (before, after) = lines.split_at(stop.min(lines.len()));
+        if before.is_empty() {
+            options.first_seqnum = 1;
+        }
+        let mut stopped = Writer::new(&options).unwrap();
+        append(&mut stopped, before);
+        stopped.set_state(state);
+        let mut resumed = Writer::resume(&stopped.finish(state)).unwrap();
+        prop_assert_eq!(resumed.state(), state);
+        resumed.set_state(State::Online);
+        append(&mut resumed, after);
+        prop_assert!(resumed.finish(State::Offline) == write(&options, &lines));
+    }
+
+    #[test]
+    fn only_what_a_writer_left_is_gone_on_with(
+        lines in any_lines(6),
+        at in any::<prop::sample::Index>(),
+        in_header in 0_usize..240,
+        bits in 1..=u8::MAX,
+    ) {
+        let bytes = write(&options(), &lines);
+        prop_assert!(Writer::resume(&bytes[..at.index(bytes.len())]).is_err());
+        for at in [at.index(bytes.len()), in_header] {
+            let mut changed = bytes.clone();
+            changed[at] ^= bits;
+            // Some changes make another file that is as good, such as those of ids and times.
+            if let Ok(resumed) = Writer::resume(&changed) {
+                let state = resumed.state();
+                prop_assert!(resumed.finish(state) == changed);
+            }
+        }
     }
 
     #[test]
@@ -136,13 +177,40 @@ fn tables_are_made_for_what_is_expected() {
     }
 }
 
+#[test]
+fn damage_is_not_gone_on_with() {
+    let line = Line {
+        realtime_us: 1,
+        monotonic_us: 1,
+        boot_id: super::BOOT,
+        fields: vec![("MESSAGE".to_owned(), b"text".to_vec())],
+    };
+    let bytes = write(&options(), std::slice::from_ref(&line));
+    assert!(Writer::resume(&bytes).is_ok());
+    let payload = bytes.windows(12).position(|there| there == b"MESSAGE=text");
+    // Signature, flags, state, header size, number of entries, payload, end of the file.
+    for at in [0, 12, 16, 88, 152, payload.unwrap() + 8, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x40;
+        assert_eq!(
+            Writer::resume(&damaged).err(),
+            Some(Error::NotResumable),
+            "{at}"
+        );
+    }
+}
+
 fn write(options: &Options, lines: &[Line]) -> Vec<u8> {
     let mut writer = Writer::new(options).unwrap();
+    append(&mut writer, lines);
+    writer.finish(State::Offline)
+}
+
+fn append(writer: &mut Writer, lines: &[Line]) {
     for line in lines {
         line.with_entry(|entry| writer.append(entry).map(drop))
             .unwrap();
     }
-    writer.finish(State::Offline)
 }
 
 /// The line as a journal keeps it: each field once, in no order that counts.
