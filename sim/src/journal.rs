@@ -2,7 +2,8 @@
 //! that starts them.
 //!
 //! Which fields a line has is decided here; how a journal file is made is
-//! [`rkt_api::formats::journal`]'s business, and where it lies `pod`'s.
+//! [`rkt_api::formats::journal`]'s business, where it lies `pod`'s, and when lines come to a
+//! living one `live`'s.
 
 use std::io;
 
@@ -16,14 +17,14 @@ use uuid::Uuid;
 use crate::spec::{App, Pod};
 
 /// How long before the first line the pod's clock was started.
-const BEFORE_FIRST_LINE_US: i64 = 700_000;
+pub(crate) const BEFORE_FIRST_LINE_US: i64 = 700_000;
 
 /// The most that the kernel keeps of a process's name.
 const MAX_COMM_BYTES: usize = 15;
 
 /// The name of the directory that a pod's journals lie in, its machine id.
-pub(crate) fn machine_id(pod: &Pod) -> String {
-    pod.id.simple().to_string()
+pub(crate) fn machine_id(pod: Uuid) -> String {
+    pod.simple().to_string()
 }
 
 /// A line of the journal.
@@ -45,26 +46,22 @@ pub(crate) fn of(pod: &Pod) -> io::Result<Option<(Vec<u8>, i64)>> {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
         return Ok(None);
     };
-    let boot_id = id(pod, "boot");
+    let boot_id = id(pod.id, "boot");
     let mut options = Options::new(Ids {
-        file: id(pod, "file"),
+        file: id(pod.id, "file"),
         machine: pod.id,
         boot: boot_id,
-        seqnum: id(pod, "seqnum"),
+        seqnum: id(pod.id, "seqnum"),
     });
     options.expected_payloads = u32::try_from(lines.len()).unwrap_or(u32::MAX);
     let mut writer = Writer::new(&options).map_err(io::Error::other)?;
     for line in &lines {
-        let fields = fields(pod, line, boot_id);
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|(name, value)| Field::new(name, value))
-            .collect();
+        let fields = fields(pod, line.app, line.message, boot_id);
         let entry = Entry {
             realtime_us: time(line.at_us)?,
             monotonic_us: time(line.at_us - first.at_us + BEFORE_FIRST_LINE_US)?,
             boot_id,
-            fields: &fields,
+            fields: &in_journal(&fields),
         };
         let append = writer.append(&entry).map(drop);
         append.map_err(|error: journal::Error| {
@@ -105,17 +102,23 @@ fn lines(pod: &Pod) -> Vec<Line<'_>> {
     lines
 }
 
-fn fields(pod: &Pod, line: &Line<'_>, boot_id: Uuid) -> Vec<(&'static str, String)> {
-    let app = line.app;
+/// The fields of a line of the app's: what it has written, or where that is `None` what
+/// systemd says when it starts it.
+pub(crate) fn fields(
+    pod: &Pod,
+    app: &App,
+    message: Option<&str>,
+    boot_id: Uuid,
+) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("PRIORITY", "6".to_owned()),
         ("SYSLOG_FACILITY", "3".to_owned()),
         ("_BOOT_ID", boot_id.simple().to_string()),
-        ("_MACHINE_ID", machine_id(pod)),
+        ("_MACHINE_ID", machine_id(pod.id)),
         ("_HOSTNAME", format!("rkt-{}", pod.id)),
     ];
     let unit = format!("{}.service", app.name);
-    let own = match line.message {
+    let own = match message {
         None => vec![
             (
                 "MESSAGE",
@@ -164,10 +167,18 @@ fn fields(pod: &Pod, line: &Line<'_>, boot_id: Uuid) -> Vec<(&'static str, Strin
     fields
 }
 
+/// The fields as an entry has them.
+pub(crate) fn in_journal<'a>(fields: &'a [(&'static str, String)]) -> Vec<Field<'a>> {
+    let fields = fields.iter();
+    fields
+        .map(|(name, value)| Field::new(name, value))
+        .collect()
+}
+
 /// An id of the pod's, the same each time.
-fn id(pod: &Pod, of: &str) -> Uuid {
+pub(crate) fn id(pod: Uuid, of: &str) -> Uuid {
     let mut hash = Sha512::new();
-    hash.update(pod.id.as_bytes());
+    hash.update(pod.as_bytes());
     hash.update(of);
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.finalize()[..16]);

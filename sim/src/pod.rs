@@ -255,7 +255,7 @@ impl<'a> Dir<'a> {
         let dir = format!(
             "{}/{}",
             layout::pod::journal_dir(rootfs),
-            journal::machine_id(self.pod)
+            journal::machine_id(self.pod.id)
         );
         let places = dir.match_indices('/').map(|(end, _)| end);
         for end in places.filter(|end| *end > rootfs.len()).chain([dir.len()]) {

@@ -92,6 +92,7 @@ fn the_directory_is_as_the_player_says_and_the_seed_decides() {
         "start",
         "app-exit",
         "app-start",
+        "log",
         "exit",
         "mark",
         "sweep",

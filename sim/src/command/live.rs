@@ -39,7 +39,7 @@ const DEFAULT_RATE: &str = "5/s";
 ///
 /// A step is one JSON object, such as {"step":"create","pod":"UUID"}. Steps of a pod: create,
 /// lock, unlock, prepare, write, prepared, abort, run, start, app-add, app-start, app-exit,
-/// exit, mark, sweep; of the image store: import, remove, use. In a script, "at" or "after"
+/// log, rotate, exit, mark, sweep; of the image store: import, remove, use. In a script, "at" or "after"
 /// say when.
 #[derive(Debug, clap::Args)]
 pub struct Args {

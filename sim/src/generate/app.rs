@@ -284,7 +284,7 @@ fn free_name(image: &Image, names: &mut BTreeSet<String>) -> String {
 }
 
 /// A line of a log.
-fn log_line(dice: &mut Dice) -> String {
+pub(crate) fn log_line(dice: &mut Dice) -> String {
     let mut rest = dice.word(words::LOG_LINES);
     let mut line = String::new();
     while let Some((before, after)) = rest.split_once('{') {

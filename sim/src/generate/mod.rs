@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 pub use error::{Error, Mistake};
 use uuid::Uuid;
+pub(crate) use {app::log_line, stream::Dice};
 
 use crate::{
     faults::Kind,

@@ -40,9 +40,14 @@ impl Stream {
 }
 
 /// Random numbers, and choices by them.
-pub(super) struct Dice(ChaCha12Rng);
+pub(crate) struct Dice(ChaCha12Rng);
 
 impl Dice {
+    /// Numbers that follow from another generator's next ones.
+    pub(crate) fn from_rng(rng: &mut ChaCha12Rng) -> Self {
+        Self(ChaCha12Rng::from_rng(rng))
+    }
+
     /// A number from `low` up to but not `high`; `low` where there is none between.
     pub(super) fn number(&mut self, low: i64, high: i64) -> i64 {
         if low < high {

@@ -11,6 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rkt_api::formats::journal::Change;
+
 use super::{
     player::StepError,
     record::{Action, ActionKind, now_unix_ns},
@@ -48,6 +50,19 @@ impl Disk {
     /// The content of a file.
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, StepError> {
         fs::read(self.at(path)).map_err(failed("read", path))
+    }
+
+    /// The names in a directory, in order; without those that are no text.
+    pub(super) fn names(&self, path: &str) -> Result<Vec<String>, StepError> {
+        let list = || {
+            let entries = fs::read_dir(self.at(path))?;
+            let names = entries.map(|entry| Ok(entry?.file_name()));
+            names.collect::<io::Result<Vec<_>>>()
+        };
+        let names = list().map_err(failed("list", path))?.into_iter();
+        let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// Makes a directory that is not there yet.
@@ -114,6 +129,25 @@ impl Disk {
         file.and_then(|file| file.set_len(len))
             .map_err(failed("truncate", path))?;
         self.note(ActionKind::Truncate, path);
+        Ok(())
+    }
+
+    /// Makes changes to a journal that is there, in order.
+    pub(super) fn change<'a>(
+        &mut self,
+        path: &str,
+        changes: impl IntoIterator<Item = Change<'a>>,
+    ) -> Result<(), StepError> {
+        let file = OpenOptions::new().write(true).open(self.at(path));
+        let file = file.map_err(failed("open", path))?;
+        for change in changes {
+            change.apply_to(&file).map_err(failed("change", path))?;
+            let kind = match change {
+                Change::Length(_) => ActionKind::Truncate,
+                Change::Bytes { .. } => ActionKind::Overwrite,
+            };
+            self.note(kind, path);
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 //! so that [`Holding`] or another player can take them again.
 //!
 //! Playing a step: `player` checks that it is possible and keeps the books, `pods` and
-//! `images` know rkt's order, `index` is a transaction on the image index, `lock` the lock of
+//! `images` know rkt's order, `logs` that of a pod's journald, `index` is a transaction on the image index, `lock` the lock of
 //! a pod, and `disk` does single actions and notes them.
 
 pub mod memory;
@@ -23,6 +23,7 @@ mod hold;
 mod images;
 mod index;
 mod lock;
+mod logs;
 mod player;
 mod pods;
 mod state;

@@ -1,6 +1,6 @@
 //! The player: plays steps on a data directory one at a time, and knows what has come of them.
 //!
-//! What a step does on disk is told in `pods` and `images`; here are the checks that it is
+//! What a step does on disk is told in `pods`, `logs` and `images`; here are the checks that it is
 //! possible, the books, and the record of it.
 
 use std::{
@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rkt_api::{formats::ql, layout};
+use rkt_api::{
+    formats::{journal::Writer, ql},
+    layout,
+};
 use uuid::Uuid;
 
 use super::{
@@ -73,6 +76,8 @@ pub struct Player {
     pub(super) dir: PathBuf,
     pub(super) state: HostState,
     pub(super) locks: BTreeMap<Uuid, PodLock>,
+    /// The journals that lines went into, and those that were put away since.
+    pub(super) journals: BTreeMap<Uuid, Writer>,
     /// The pods that were written here, as descriptions.
     pub(super) written: BTreeMap<Uuid, spec::Pod>,
     /// The images that were imported here, as descriptions.
@@ -100,6 +105,7 @@ impl Player {
             dir,
             state,
             locks: BTreeMap::new(),
+            journals: BTreeMap::new(),
             written: BTreeMap::new(),
             imported: BTreeMap::new(),
             next_seq: 0,
@@ -197,6 +203,8 @@ impl Player {
             let _ = self.look_at_images();
             return;
         };
+        // A journal that was half changed is to be looked at before more comes into it.
+        self.journals.remove(&id);
         match state::find_pod(&self.dir, id) {
             Ok(Some(mut pod)) => {
                 let lock = self.locks.get(&id);

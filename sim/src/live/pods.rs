@@ -43,6 +43,8 @@ impl Player {
             Step::AppAdd { pod, app } => self.app_add(step, *pod, app, disk),
             Step::AppStart { pod, app } => self.app_start(step, *pod, app, disk),
             Step::AppExit { pod, app, code } => self.app_exit(step, *pod, app, *code, disk),
+            Step::Log { pod, app, text } => self.log(step, *pod, app, text, disk),
+            Step::Rotate { pod } => self.rotate(step, *pod, disk),
             Step::Exit { pod, by } => self.exit(step, *pod, *by, disk),
             Step::Mark { pod } => self.mark(step, *pod, disk),
             Step::Sweep { pod } => self.sweep(step, *pod, disk),
@@ -299,6 +301,7 @@ impl Player {
             pod.locked && pod.phase == Phase::Run
         })?;
         if by == Ending::Close {
+            self.close_journal(id, &pod, disk)?;
             return self.close_lock(id, pod.phase, disk);
         }
         if !self.locks.get(&id).is_some_and(PodLock::is_child) {
@@ -311,6 +314,7 @@ impl Player {
             lock.kill().map_err(failed("kill the holder of", &path))?;
             disk.note(ActionKind::Kill, &path).pid = Some(pid);
         }
+        self.journals.remove(&id);
         self.set_locked(id, false);
         Ok(())
     }
@@ -433,7 +437,7 @@ impl Player {
     }
 
     /// The place of an app in the pod's list.
-    fn app(&self, step: &Step, pod: &PodState, name: &str) -> Result<usize, StepError> {
+    pub(super) fn app(&self, step: &Step, pod: &PodState, name: &str) -> Result<usize, StepError> {
         let place = pod.apps.iter().position(|app| app.name == name);
         place.ok_or_else(|| impossible(step, format!("the pod has no app {name:?}")))
     }
@@ -503,7 +507,7 @@ fn is_within(path: &str, within: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn is_running(pod: &PodState) -> bool {
+pub(super) fn is_running(pod: &PodState) -> bool {
     pod.locked && pod.phase == Phase::Run && pod.started
 }
 

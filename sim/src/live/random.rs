@@ -24,6 +24,7 @@ use super::{
         Transaction, Write,
     },
 };
+use crate::generate::{Dice, log_line};
 
 /// The images that come and go: names, and whether they were Docker's.
 const NAMES: [(&str, bool); 12] = [
@@ -50,6 +51,9 @@ const EXIT_CODES: [i32; 8] = [0, 0, 0, 0, 1, 2, 137, 143];
 /// The most apps in a pod.
 const MAX_APPS: usize = 3;
 
+/// How likely it is that a journal is rotated where a line could have come.
+const ROTATE: f64 = 0.05;
+
 /// Makes up the next step of a host's life.
 #[derive(Debug)]
 pub struct Lives {
@@ -68,6 +72,7 @@ enum Next {
     Run(Uuid),
     Start(Uuid),
     AppExit(Uuid, String),
+    Log(Uuid, String),
     Exit(Uuid, Ending),
     Import,
     Remove,
@@ -150,6 +155,7 @@ impl Lives {
                 app,
                 code: self.pick(&EXIT_CODES).unwrap_or(0),
             },
+            Next::Log(pod, app) => self.log(pod, app, state),
             Next::Exit(pod, by) => Step::Exit { pod, by },
             Next::Import => self.import(state),
             Next::Remove => Step::Remove {
@@ -204,6 +210,16 @@ impl Lives {
             }),
             ..Start::new(pod)
         })
+    }
+
+    /// A line, or once in a while the end of the file that lines go into.
+    fn log(&mut self, pod: Uuid, app: String, state: &HostState) -> Step {
+        let can_rotate = state.pods.get(&pod).is_some_and(|pod| pod.journal);
+        if can_rotate && self.rng.random_bool(ROTATE) {
+            return Step::Rotate { pod };
+        }
+        let text = log_line(&mut Dice::from_rng(&mut self.rng));
+        Step::Log { pod, app, text }
     }
 
     fn import(&mut self, state: &HostState) -> Step {
@@ -289,7 +305,10 @@ fn run(pod: Uuid, state: &PodState, weighted: &mut Vec<(u32, Next)>) {
     for app in &state.apps {
         let name = app.name.clone();
         match (app.started, app.exit_code) {
-            (true, None) => weighted.push((2, Next::AppExit(pod, name))),
+            (true, None) => {
+                weighted.push((2, Next::AppExit(pod, name.clone())));
+                weighted.push((2, Next::Log(pod, name)));
+            }
             (_, exit_code) if state.mutable => {
                 let weight = if exit_code.is_none() { 8 } else { 1 };
                 let app = name;

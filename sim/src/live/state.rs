@@ -17,7 +17,7 @@ use rkt_api::{
 };
 use uuid::Uuid;
 
-use crate::tree::at;
+use crate::{journal, tree::at};
 
 /// The annotation by which rkt tells mutable pods.
 pub(super) const MUTABLE: &str = "coreos.com/rkt/stage1/mutable";
@@ -48,6 +48,8 @@ pub struct PodState {
     pub mutable: bool,
     /// Whether it has started.
     pub started: bool,
+    /// Whether there is a journal that its next line goes into.
+    pub journal: bool,
     /// Its apps, in the manifest's order; empty until it is written.
     pub apps: Vec<AppState>,
 }
@@ -74,6 +76,7 @@ impl PodState {
             overlay: false,
             mutable: false,
             started: false,
+            journal: false,
             apps: Vec::new(),
         }
     }
@@ -102,6 +105,11 @@ impl PodState {
         pod.mutable =
             annotations.any(|annotation| annotation.name == MUTABLE && annotation.value == "true");
         let rootfs = stage1_rootfs(&dir, pod.overlay)?;
+        pod.journal = exists(&format!(
+            "{}/{}",
+            journal_dir(&rootfs, id),
+            layout::pod::JOURNAL
+        ));
         let status = |app: &str| layout::pod::app_status(&rootfs, app);
         let exit_code = |app: &str| {
             let code = fs::read_to_string(dir.join(status(app))).ok()?;
@@ -175,6 +183,13 @@ pub(super) fn stage1_rootfs(dir: &Path, overlay: bool) -> io::Result<String> {
     let path = dir.join(layout::pod::STAGE1_TREE_STORE_ID);
     let id = fs::read_to_string(&path).map_err(at(&path))?;
     Ok(layout::pod::stage1_overlay_rootfs(id.trim()))
+}
+
+/// The directory of the files that a pod's journald writes, for the root of stage1's file
+/// system.
+pub(super) fn journal_dir(stage1_rootfs: &str, id: Uuid) -> String {
+    let dir = layout::pod::journal_dir(stage1_rootfs);
+    format!("{dir}/{}", journal::machine_id(id))
 }
 
 /// What appears beside an app's status file when the app was added to a mutable pod.

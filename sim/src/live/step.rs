@@ -17,6 +17,8 @@
 //! | `start` | `pod`, `networks`, `subcgroup`, `process` | `net-info.json`, `subcgroup`, then `pid` or `ppid` |
 //! | `app-add`, `app-start` | `pod`, `app` | in a mutable pod, an app is added, started |
 //! | `app-exit` | `pod`, `app`, `code` | the app's status file |
+//! | `log` | `pod`, `app`, `text` | a line of an app's comes into the journal of a running pod, which is made with the first one |
+//! | `rotate` | `pod` | the journal is put away; the next line begins a new one |
 //! | `exit` | `pod`, `by` | the pod's last process is gone, and with it the lock |
 //! | `mark` | `pod` | moves to `exited-garbage` or `garbage` |
 //! | `sweep` | `pod` | under the lock: root file systems, the rest, the directory |
@@ -24,7 +26,7 @@
 //! | `remove` | `image`, `via` | its rows go, then its files |
 //! | `use` | `image`, `via` | rkt reads it, so its row is deleted and inserted |
 //!
-//! Only `step`, `pod`, `image`, `app` and `code` are needed; unknown keys are errors.
+//! Only `step`, `pod`, `image`, `app`, `code` and `text` are needed; unknown keys are errors.
 
 use std::{collections::BTreeMap, convert::Infallible, fmt, net::IpAddr, str::FromStr};
 
@@ -103,7 +105,22 @@ pub enum Step {
         /// The status, as the system encodes none but shells show it: 0 to 255.
         code: i32,
     },
-    /// Ends the process that holds a running pod's lock.
+    /// Appends what an app has written to the journal of its pod, with the time of now.
+    Log {
+        /// The pod, running; not of stage1's flavour fly, which keeps no journal.
+        pod: Uuid,
+        /// The app's name. It has started; lines may still come when it has exited.
+        app: String,
+        /// What was written; newlines may be in it.
+        text: String,
+    },
+    /// Renames the journal of a pod, and archives it.
+    Rotate {
+        /// The pod, running and with lines in its journal.
+        pod: Uuid,
+    },
+    /// Ends the process that holds a running pod's lock. The pod's journald closes its journal
+    /// first, unless it is killed.
     Exit {
         /// The pod.
         pod: Uuid,
@@ -157,6 +174,8 @@ impl Step {
             Self::AppAdd { .. } => "app-add",
             Self::AppStart { .. } => "app-start",
             Self::AppExit { .. } => "app-exit",
+            Self::Log { .. } => "log",
+            Self::Rotate { .. } => "rotate",
             Self::Exit { .. } => "exit",
             Self::Mark { .. } => "mark",
             Self::Sweep { .. } => "sweep",
@@ -181,6 +200,8 @@ impl Step {
             | Self::AppAdd { pod, .. }
             | Self::AppStart { pod, .. }
             | Self::AppExit { pod, .. }
+            | Self::Log { pod, .. }
+            | Self::Rotate { pod }
             | Self::Exit { pod, .. }
             | Self::Mark { pod }
             | Self::Sweep { pod } => Some(*pod),
@@ -567,6 +588,15 @@ mod tests {
                 code: -1,
             },
         );
+        check(
+            r#"{"step":"log","pod":"ID","app":"web","text":"a\nb"}"#,
+            &Step::Log {
+                pod,
+                app: "web".to_owned(),
+                text: "a\nb".to_owned(),
+            },
+        );
+        check(r#"{"step":"rotate","pod":"ID"}"#, &Step::Rotate { pod });
         check(
             r#"{"step":"exit","pod":"ID","by":"kill"}"#,
             &Step::Exit {
