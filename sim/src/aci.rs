@@ -1,14 +1,19 @@
 //! App Container Images: the tar that an image is, and the ids that follow from it.
 //!
-//! The images are real but tiny. Nothing in them depends on the time or the machine, so an
-//! image's description decides its id.
+//! The images are real but tiny, unless they are asked to have content: zeros. Nothing in them
+//! depends on the time or the machine, so an image's description decides its id.
 
-use std::io;
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+    sync::Arc,
+};
 
 use rkt_api::layout::store;
-use sha2::{Digest, Sha512};
+use sha2::{Digest as _, Sha512};
 
 use crate::{
+    content::Content,
     manifest,
     spec::{Image, SET_UP_AT_S},
 };
@@ -19,65 +24,145 @@ pub(crate) const DIR_MODE: u32 = 0o755;
 /// The mode of files in an image.
 pub(crate) const FILE_MODE: u32 = 0o644;
 
+/// What a tar is made of, in bytes.
+const BLOCK_BYTES: u64 = 512;
+
+/// The path of an image's manifest in it.
+pub(crate) const MANIFEST: &str = "manifest";
+
 /// A file or directory of an image.
 pub(crate) struct Entry {
     /// Its path in the image, without leading slash.
     pub(crate) path: &'static str,
     /// The content of a file; `None` for a directory.
-    pub(crate) content: Option<Vec<u8>>,
+    pub(crate) content: Option<Content>,
+}
+
+/// What follows from an image.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// The image manifest.
+    pub(crate) manifest: Vec<u8>,
+    /// The image's id: the key of its blob.
+    pub(crate) blob_key: String,
+    /// The size of the blob, in bytes.
+    pub(crate) blob_bytes: u64,
+    /// The id of its rendered tree.
+    pub(crate) tree_store_id: String,
+    /// The keys of the image and of all that it depends on, in rkt's order.
+    keys: Vec<String>,
+}
+
+/// What follows from images, found out once for each.
+#[derive(Debug, Default)]
+pub(crate) struct Known(HashMap<Image, Arc<Facts>>);
+
+impl Known {
+    /// What follows from the image.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be put into a tar.
+    pub(crate) fn facts(&mut self, image: &Image) -> io::Result<Arc<Facts>> {
+        if let Some(facts) = self.0.get(image) {
+            return Ok(Arc::clone(facts));
+        }
+        let manifest = manifest::image(image, self)?;
+        let blob = tar(image, &manifest)?;
+        let blob_key = hash_key(&blob)?;
+        let mut keys = vec![blob_key.clone()];
+        // Of several dependencies the last comes first, each followed by its own.
+        for dependency in image.dependencies.iter().rev() {
+            keys.extend_from_slice(&self.facts(&dependency.image)?.keys);
+        }
+        let facts = Arc::new(Facts {
+            manifest,
+            blob_key,
+            blob_bytes: blob.size_bytes(),
+            tree_store_id: tree_store_id(&keys.join(","))?,
+            keys,
+        });
+        self.0.insert(image.clone(), Arc::clone(&facts));
+        Ok(facts)
+    }
 }
 
 /// What is in the image, parents before children.
-pub(crate) fn entries(image: &Image) -> io::Result<Vec<Entry>> {
+pub(crate) fn entries(image: &Image, manifest: &[u8]) -> Vec<Entry> {
     let entry = |path, content| Entry { path, content };
-    Ok(vec![
-        entry("manifest", Some(manifest::image(image)?)),
+    let mut entries = vec![
+        entry(MANIFEST, Some(manifest.to_vec().into())),
         entry("rootfs", None),
         entry("rootfs/etc", None),
-        entry("rootfs/etc/os-release", Some(b"ID=linux\n".to_vec())),
-    ])
+        entry("rootfs/etc/os-release", Some("ID=linux\n".into())),
+    ];
+    if image.content_bytes > 0 {
+        let content = Content::zeros(image.content_bytes);
+        entries.push(entry("rootfs/content", Some(content)));
+    }
+    entries
 }
 
 /// The image as an uncompressed tar, which is how the store keeps it.
-pub(crate) fn tar(image: &Image) -> io::Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::new());
-    for Entry { path, content } in entries(image)? {
+pub(crate) fn tar(image: &Image, manifest: &[u8]) -> io::Result<Content> {
+    let mut tar = Content::default();
+    for Entry { path, content } in entries(image, manifest) {
         let mut header = tar::Header::new_ustar();
         header.set_mtime(SET_UP_AT_S.unsigned_abs());
-        match content {
+        match &content {
             None => {
                 header.set_entry_type(tar::EntryType::Directory);
                 header.set_mode(DIR_MODE);
                 header.set_size(0);
-                tar.append_data(&mut header, format!("{path}/"), io::empty())?;
+                header.set_path(format!("{path}/"))?;
             }
             Some(content) => {
                 header.set_mode(FILE_MODE);
-                header.set_size(content.len() as u64);
-                tar.append_data(&mut header, path, content.as_slice())?;
+                header.set_size(content.size_bytes());
+                header.set_path(path)?;
             }
         }
+        header.set_cksum();
+        tar.push(header.as_bytes().to_vec());
+        if let Some(content) = content {
+            let padded = content.size_bytes().next_multiple_of(BLOCK_BYTES);
+            let padding = padded - content.size_bytes();
+            tar.push(content);
+            tar.push(Content::zeros(padding));
+        }
     }
-    tar.into_inner()
+    // Two empty blocks are the end.
+    tar.push(Content::zeros(2 * BLOCK_BYTES));
+    Ok(tar)
 }
 
-/// The key of a blob: `sha512-` and the first half of the digits of its SHA-512.
-pub(crate) fn blob_key(blob: &[u8]) -> String {
-    format!("{}{}", store::KEY_PREFIX, half_sha512(blob))
+/// `sha512-` and the first half of the digits of a content's SHA-512: of a blob, its key.
+pub(crate) fn hash_key(content: &Content) -> io::Result<String> {
+    struct Hashed(Sha512);
+
+    impl Write for Hashed {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut hashed = Hashed(Sha512::new());
+    content.write_to(&mut hashed)?;
+    let digest = hashed.0.finalize();
+    let half = digest[..digest.len() / 2].iter();
+    let digits: String = half.map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{}{digits}", store::KEY_PREFIX))
 }
 
 /// The id of an image's rendered tree: the same over the keys of the image and of all that it
 /// depends on, joined by commas.
-pub(crate) fn tree_store_id(image_keys: &str) -> String {
-    format!("deps-{}", blob_key(image_keys.as_bytes()))
-}
-
-/// Adds the keys of the image and of all that it depends on, in the order in which rkt lists
-/// them: of several dependencies the last comes first, each followed by its own.
-fn add_keys(image: &Image, keys: &mut Vec<String>) -> io::Result<()> {
-    keys.push(image.blob_key()?);
-    let mut dependencies = image.dependencies.iter().rev();
-    dependencies.try_for_each(|dependency| add_keys(&dependency.image, keys))
+fn tree_store_id(image_keys: &str) -> io::Result<String> {
+    Ok(format!("deps-{}", hash_key(&image_keys.into())?))
 }
 
 impl Image {
@@ -87,7 +172,7 @@ impl Image {
     ///
     /// When the image cannot be put into a tar.
     pub fn blob_key(&self) -> io::Result<String> {
-        Ok(blob_key(&tar(self)?))
+        Ok(Known::default().facts(self)?.blob_key.clone())
     }
 
     /// The id of the image's rendered tree in the tree store: `deps-sha512-` and 64
@@ -97,22 +182,8 @@ impl Image {
     ///
     /// As [`Image::blob_key`].
     pub fn tree_store_id(&self) -> io::Result<String> {
-        let mut keys = Vec::new();
-        add_keys(self, &mut keys)?;
-        Ok(tree_store_id(&keys.join(",")))
+        Ok(Known::default().facts(self)?.tree_store_id.clone())
     }
-}
-
-fn half_sha512(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    let digest = Sha512::digest(bytes);
-    let half = &digest[..digest.len() / 2];
-    half.iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }
 
 #[cfg(test)]
@@ -128,7 +199,8 @@ mod tests {
         assert_eq!(
             tree_store_id(
                 "sha512-4fc4ba81ba37253faf868a99eba85e1a0d1aff7dc322c52062af042d0592d812"
-            ),
+            )
+            .unwrap(),
             "deps-sha512-f29f2a9a72de48fac25c53d7fae0006c42611b1ebe7133005ae5d1511303f338"
         );
     }
@@ -144,14 +216,21 @@ mod tests {
         c.dependencies = vec![on(&d)];
         a.dependencies = vec![on(&b), on(&c)];
         let keys = [&a, &c, &d, &b].map(|image| image.blob_key().unwrap());
-        assert_eq!(a.tree_store_id().unwrap(), tree_store_id(&keys.join(",")));
+        let expected = tree_store_id(&keys.join(",")).unwrap();
+        assert_eq!(a.tree_store_id().unwrap(), expected);
     }
 
     #[test]
     fn an_image_is_a_tar_with_manifest_and_rootfs() {
-        let image = Image::new("example.com/web", "1");
-        let blob = tar(&image).unwrap();
-        let mut tar = tar::Archive::new(blob.as_slice());
+        let image = Image {
+            content_bytes: 100_000,
+            ..Image::new("example.com/web", "1")
+        };
+        let facts = Known::default().facts(&image).unwrap();
+        let blob = tar(&image, &facts.manifest).unwrap();
+        let blob = blob.bytes().unwrap();
+        assert_eq!(facts.blob_bytes, blob.len() as u64);
+        let mut tar = tar::Archive::new(&*blob);
         let mut paths = Vec::new();
         for entry in tar.entries().unwrap() {
             let mut entry = entry.unwrap();
@@ -171,7 +250,8 @@ mod tests {
                 "manifest",
                 "rootfs/",
                 "rootfs/etc/",
-                "rootfs/etc/os-release"
+                "rootfs/etc/os-release",
+                "rootfs/content"
             ]
         );
     }

@@ -4,6 +4,7 @@
 //! whole, and about the locks, which are no files but states.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -14,6 +15,7 @@ use std::{
 use rkt_api::layout::{self, Phase};
 
 use crate::{
+    aci::{Facts, Known},
     faults::{self, Applied},
     pod,
     spec::{Fault, HostSpec, Image, Pod, SET_UP_AT_S},
@@ -88,8 +90,11 @@ impl Host {
         self.dir.join(pod::dir(pod))
     }
 
-    /// Writes the pod's directory as rkt leaves it in the pod's phase. The lock that the
-    /// description may ask for is not taken: that is [`Host::hold`]'s.
+    /// Writes the pod's directory as rkt leaves it in the pod's phase, and the rendered images
+    /// that it needs, where they are not there. The lock that the description may ask for is
+    /// not taken: that is [`Host::hold`]'s.
+    ///
+    /// Who writes many pods uses one [`Writer`] for all.
     ///
     /// # Errors
     ///
@@ -97,12 +102,12 @@ impl Host {
     /// [`io::ErrorKind::InvalidInput`] when an app's name cannot be the name of a file, any
     /// other that the system reports.
     pub fn write_pod(&self, pod: &Pod) -> io::Result<()> {
-        pod::tree(pod)?.write_below(&self.dir)
+        self.writer().pod(pod)
     }
 
     /// Imports the images into the empty store, the first one first: the images themselves,
-    /// their manifests and locks, and the index. The index is locked meanwhile, as rkt's
-    /// transactions do.
+    /// their manifests and locks, the index, and the trees of those that are rendered. The
+    /// index is locked meanwhile, as rkt's transactions do.
     ///
     /// # Errors
     ///
@@ -110,13 +115,7 @@ impl Host {
     /// comes twice; [`io::ErrorKind::WouldBlock`] when others keep the index locked for ten
     /// seconds; any other that the system reports. What was written until then stays.
     pub fn write_images(&self, images: &[Image]) -> io::Result<()> {
-        let _lock = Hold::of(&self.dir.join(layout::store::DB_DIR))?;
-        let index = self.dir.join(store::index_path());
-        if fs::metadata(&index).map_err(at(&index))?.len() > 0 {
-            let text = format!("{}: there are images in the store", index.display());
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
-        }
-        store::tree(images)?.write_below(&self.dir)
+        self.writer().images(images, || {})
     }
 
     /// Writes all images and pods of the description, and then breaks what it has broken.
@@ -126,10 +125,20 @@ impl Host {
     /// As [`Host::write_images`], [`Host::write_pod`] and [`Host::make_fault`]; what was
     /// written until then stays.
     pub fn write(&self, spec: &HostSpec) -> io::Result<()> {
-        self.write_images(&spec.images)?;
-        spec.pods.iter().try_for_each(|pod| self.write_pod(pod))?;
+        let mut writer = self.writer();
+        writer.images(&spec.images, || {})?;
+        spec.pods.iter().try_for_each(|pod| writer.pod(pod))?;
         let mut faults = spec.faults.iter();
         faults.try_for_each(|fault| self.make_fault(fault).map(drop))
+    }
+
+    /// What writes many pods and images.
+    pub fn writer(&self) -> Writer<'_> {
+        Writer {
+            host: self,
+            known: Known::default(),
+            rendered: BTreeSet::new(),
+        }
     }
 
     /// Breaks something, and says what has changed.
@@ -162,6 +171,68 @@ impl Host {
     /// others and stays so for ten seconds.
     pub fn hold(&self, pod: &Pod) -> io::Result<Hold> {
         Hold::of(&self.pod_dir(pod))
+    }
+}
+
+/// Writes pods and images, and finds out only once what follows from each image.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    host: &'a Host,
+    known: Known,
+    /// The ids of the trees that are in the tree store for sure.
+    rendered: BTreeSet<String>,
+}
+
+impl Writer<'_> {
+    /// As [`Host::write_pod`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::write_pod`].
+    pub fn pod(&mut self, pod: &Pod) -> io::Result<()> {
+        let tree = pod::tree(pod, &mut self.known)?;
+        for (image, facts) in pod::rendered(pod, &mut self.known)? {
+            self.render(&image, &facts)?;
+        }
+        tree.write_below(&self.host.dir)
+    }
+
+    /// As [`Host::write_images`]; calls `step` after each image.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::write_images`].
+    pub fn images(&mut self, images: &[Image], mut step: impl FnMut()) -> io::Result<()> {
+        let dir = &self.host.dir;
+        let _lock = Hold::of(&dir.join(layout::store::DB_DIR))?;
+        let index = dir.join(store::index_path());
+        if fs::metadata(&index).map_err(at(&index))?.len() > 0 {
+            let text = format!("{}: there are images in the store", index.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        let mut written = Vec::new();
+        for image in images {
+            let facts = self.known.facts(image)?;
+            store::image(image, &facts)?.write_below(dir)?;
+            if image.tree_store_size_bytes > 0 {
+                self.render(image, &facts)?;
+            }
+            written.push((image, facts));
+            step();
+        }
+        store::index(&written)?.write_below(dir)
+    }
+
+    /// Renders the image into the tree store, unless it is there.
+    fn render(&mut self, image: &Image, facts: &Facts) -> io::Result<()> {
+        if !self.rendered.insert(facts.tree_store_id.clone()) {
+            return Ok(());
+        }
+        let dir = self.host.dir.join(store::tree_dir(&facts.tree_store_id));
+        if fs::symlink_metadata(dir).is_ok() {
+            return Ok(());
+        }
+        store::rendered(image, facts)?.write_below(&self.host.dir)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod spec;
 pub mod spec_file;
 
 mod aci;
+mod content;
 mod go_json;
 mod journal;
 mod manifest;

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, io, ops::Not};
 use serde::{Serialize, Serializer};
 
 use crate::{
+    aci::Known,
     go_json,
     spec::{
         self, Dependency, ExposedPort, Image, Isolator, Mount, MountPoint, Network, Pod, Port,
@@ -24,7 +25,7 @@ const POD_AC_VERSION: &str = "1.30.0";
 const IMAGE_AC_VERSION: &str = "0.8.11";
 
 /// The pod manifest.
-pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
+pub(crate) fn pod(pod: &Pod, known: &mut Known) -> io::Result<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Manifest<'a> {
@@ -63,10 +64,10 @@ pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
         labels: Vec<NameValue<'a>>,
     }
 
-    fn app(app: &spec::App) -> io::Result<RuntimeApp<'_>> {
+    fn app<'a>(app: &'a spec::App, known: &mut Known) -> io::Result<RuntimeApp<'a>> {
         let id = match &app.image_id {
             Some(id) => id.clone(),
-            None => app.image.blob_key()?,
+            None => known.facts(&app.image)?.blob_key.clone(),
         };
         Ok(RuntimeApp {
             name: &app.name,
@@ -88,7 +89,11 @@ pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
     go_json::to_vec(&Manifest {
         ac_version: POD_AC_VERSION,
         ac_kind: "PodManifest",
-        apps: pod.apps.iter().map(app).collect::<io::Result<_>>()?,
+        apps: pod
+            .apps
+            .iter()
+            .map(|a| app(a, known))
+            .collect::<io::Result<_>>()?,
         volumes: NullIfEmpty(&pod.volumes),
         isolators: NullIfEmpty(&pod.isolators),
         annotations: name_values(&pod.annotations),
@@ -99,7 +104,7 @@ pub(crate) fn pod(pod: &Pod) -> io::Result<Vec<u8>> {
 }
 
 /// The image manifest: one and the same in the image, in the store and in a pod.
-pub(crate) fn image(image: &Image) -> io::Result<Vec<u8>> {
+pub(crate) fn image(image: &Image, known: &mut Known) -> io::Result<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Manifest<'a> {
@@ -128,18 +133,25 @@ pub(crate) fn image(image: &Image) -> io::Result<Vec<u8>> {
         size_bytes: Option<u64>,
     }
 
-    fn dependency(dependency: &Dependency) -> io::Result<ImageDependency<'_>> {
+    fn dependency<'a>(
+        dependency: &'a Dependency,
+        known: &mut Known,
+    ) -> io::Result<ImageDependency<'a>> {
         let image = &dependency.image;
-        let key = dependency.by_id.then(|| image.blob_key());
+        let image_id = match dependency.by_id {
+            true => Some(known.facts(image)?.blob_key.clone()),
+            false => None,
+        };
         Ok(ImageDependency {
             image_name: &image.name,
-            image_id: key.transpose()?,
+            image_id,
             labels: name_values(&image.labels),
             size_bytes: dependency.size_bytes,
         })
     }
 
-    let dependencies = image.dependencies.iter().map(dependency);
+    let dependencies = image.dependencies.iter();
+    let dependencies = dependencies.map(|on| dependency(on, known));
     go_json::to_vec(&Manifest {
         ac_kind: "ImageManifest",
         ac_version: IMAGE_AC_VERSION,
@@ -283,7 +295,7 @@ mod tests {
             ..Image::new("example.com/hello", "1.0.0")
         };
         assert_eq!(
-            text(image(&hello)),
+            text(image(&hello, &mut Known::default())),
             r#"{"acKind":"ImageManifest","acVersion":"0.8.11","name":"example.com/hello","labels":[{"name":"version","value":"1.0.0"},{"name":"os","value":"linux"},{"name":"arch","value":"amd64"}],"app":{"exec":["/bin/sh","-c","echo hello from rkt; exit 0"],"user":"0","group":"0"},"annotations":[{"name":"created","value":"2017-01-02T03:04:05Z"},{"name":"authors","value":"Lab \u003clab@example.com\u003e"},{"name":"homepage","value":"https://example.com/hello"}]}"#
         );
     }
@@ -303,7 +315,10 @@ mod tests {
             ..Pod::new(Uuid::nil(), Phase::Run)
         };
         let expected = r#"{"acVersion":"1.30.0","acKind":"PodManifest","apps":[{"name":"sleeper","image":{"name":"example.com/sleeper","id":"KEY","labels":[{"name":"version","value":"0.3.0"},{"name":"os","value":"linux"},{"name":"arch","value":"amd64"}]},"app":{"exec":["/bin/sleep","100000"],"user":"0","group":"0"},"annotations":[{"name":"role","value":"worker"}]}],"volumes":null,"isolators":null,"annotations":[{"name":"coreos.com/rkt/stage1/mutable","value":"false"}],"ports":[]}"#;
-        assert_eq!(text(pod(&described)), expected.replace("KEY", &key));
+        assert_eq!(
+            text(pod(&described, &mut Known::default())),
+            expected.replace("KEY", &key)
+        );
     }
 
     #[test]
@@ -338,7 +353,7 @@ mod tests {
         };
         let section = r#"{"exec":["/usr/bin/web"],"user":"0","group":"0","workingDirectory":"/srv","environment":[{"name":"TZ","value":"UTC"}],"mountPoints":[{"name":"data","path":"/data","readOnly":true}],"ports":[{"name":"http","protocol":"tcp","port":8080,"count":1,"socketActivated":false}]}"#;
         let dependencies = r#"[{"imageName":"example.com/base","imageID":"KEY","labels":[{"name":"version","value":"1"},{"name":"os","value":"linux"},{"name":"arch","value":"amd64"}],"size":7}]"#;
-        let shown = text(image(&web));
+        let shown = text(image(&web, &mut Known::default()));
         let expected = format!(r#""app":{section},"dependencies":{dependencies}}}"#);
         assert!(shown.ends_with(&expected.replace("KEY", &key)), "{shown}");
 
@@ -374,7 +389,7 @@ mod tests {
             }],
             ..Pod::new(Uuid::nil(), Phase::Run)
         };
-        let shown = text(pod(&described));
+        let shown = text(pod(&described, &mut Known::default()));
         for part in [
             &format!(
                 r#""app":{section},"readOnlyRootFS":true,"mounts":[{{"volume":"data","path":"/data"}}]}}],"volumes""#

@@ -4,12 +4,13 @@
 //! As rkt 1.30.0 was seen to leave them; where only another flavour of stage1 could be
 //! watched, as its published documentation has it. Writing them is `tree`'s business.
 
-use std::{io, time::SystemTime};
+use std::{io, sync::Arc, time::SystemTime};
 
 use rkt_api::layout::{self, Phase};
 
 use crate::{
-    aci, journal, manifest,
+    aci::{self, Facts, Known},
+    journal, manifest,
     spec::{App, Image, Pod, Process},
     tree::{Tree, check_file_name, time_ns},
 };
@@ -35,11 +36,11 @@ pub(crate) fn dir(pod: &Pod) -> String {
 /// # Errors
 ///
 /// When an app's name is no file name, or an image cannot be made.
-pub(crate) fn tree(pod: &Pod) -> io::Result<Tree> {
+pub(crate) fn tree(pod: &Pod, known: &mut Known) -> io::Result<Tree> {
     for app in &pod.apps {
         check_file_name(&app.name)?;
     }
-    let dir = Dir::of(pod)?;
+    let dir = Dir::of(pod, known)?;
     let mut tree = Tree::default();
     tree.shared_dir(format!("{}/{}", layout::PODS, pod.phase), DIR, dir.changed);
     tree.dir(dir.path.clone(), DIR, dir.changed);
@@ -53,6 +54,28 @@ pub(crate) fn tree(pod: &Pod) -> io::Result<Tree> {
     Ok(tree)
 }
 
+/// The images that were rendered into the tree store when the pod was prepared: stage1's, and
+/// with overlayfs those of the apps. Without it these are rendered into the pod.
+///
+/// # Errors
+///
+/// When an image cannot be made.
+pub(crate) fn rendered(pod: &Pod, known: &mut Known) -> io::Result<Vec<Rendered>> {
+    let dir = Dir::of(pod, known)?;
+    if pod.phase == Phase::Embryo && !dir.prepared {
+        return Ok(Vec::new());
+    }
+    let mut rendered = vec![(Image::stage1(), dir.stage1)];
+    if dir.prepared && pod.overlay {
+        let images = pod.apps.iter().map(|app| app.image.clone());
+        rendered.extend(images.zip(dir.apps));
+    }
+    Ok(rendered)
+}
+
+/// An image in the tree store, and what follows from it.
+pub(crate) type Rendered = (Image, Arc<Facts>);
+
 /// A pod's directory, and what is to be known before anything in it can be described.
 struct Dir<'a> {
     pod: &'a Pod,
@@ -63,13 +86,16 @@ struct Dir<'a> {
     created: SystemTime,
     /// When the last file was put into it.
     changed: SystemTime,
-    stage1_manifest: Vec<u8>,
-    stage1_tree: String,
+    manifest: Vec<u8>,
+    stage1: Arc<Facts>,
+    /// What follows from the apps' images, in the apps' order.
+    apps: Vec<Arc<Facts>>,
 }
 
 impl<'a> Dir<'a> {
-    fn of(pod: &'a Pod) -> io::Result<Self> {
-        let stage1 = Image::stage1();
+    fn of(pod: &'a Pod, known: &mut Known) -> io::Result<Self> {
+        let apps = pod.apps.iter().map(|app| known.facts(&app.image));
+        let apps = apps.collect::<io::Result<_>>()?;
         let created = time_ns(pod.created_at_ns);
         let has_run = matches!(pod.phase, Phase::Run | Phase::ExitedGarbage);
         let usual = !matches!(pod.phase, Phase::Embryo | Phase::Prepare);
@@ -83,8 +109,9 @@ impl<'a> Dir<'a> {
                 Some(started) if has_run => time_ns(started.at_ns),
                 _ => created,
             },
-            stage1_manifest: manifest::image(&stage1)?,
-            stage1_tree: stage1.tree_store_id()?,
+            manifest: manifest::pod(pod, known)?,
+            stage1: known.facts(&Image::stage1())?,
+            apps,
         })
     }
 
@@ -104,14 +131,14 @@ impl<'a> Dir<'a> {
             }
             return Ok(());
         }
-        for app in &self.pod.apps {
-            self.app(tree, app)?;
+        for (app, facts) in self.pod.apps.iter().zip(&self.apps) {
+            self.app(tree, app, facts);
         }
         let mut file = |name, mode, content| {
             tree.file(self.at(name), mode, self.created, content);
         };
         file(layout::pod::LOCK, LOCK, vec![]);
-        file(layout::pod::MANIFEST, PREPARED, manifest::pod(self.pod)?);
+        file(layout::pod::MANIFEST, PREPARED, self.manifest.clone());
         file(layout::pod::CREATED, PREPARED, vec![]);
         if self.pod.overlay {
             file(layout::pod::OVERLAY_PREPARED, RUN, vec![]);
@@ -127,13 +154,13 @@ impl<'a> Dir<'a> {
             self.at(layout::pod::STAGE1_MANIFEST),
             PREPARED,
             created,
-            self.stage1_manifest.clone(),
+            self.stage1.manifest.clone(),
         );
         tree.file(
             self.at(layout::pod::STAGE1_TREE_STORE_ID),
             PREPARED,
             created,
-            self.stage1_tree.clone(),
+            self.stage1.tree_store_id.clone(),
         );
         if !self.pod.overlay {
             let rootfs = layout::pod::STAGE1_ROOTFS;
@@ -150,49 +177,43 @@ impl<'a> Dir<'a> {
 
     /// What is kept of an app: its image's manifest and either the name of its rendered image
     /// or that image itself.
-    fn app(&self, tree: &mut Tree, app: &App) -> io::Result<()> {
+    fn app(&self, tree: &mut Tree, app: &App, facts: &Facts) {
         let created = self.created;
         let image_manifest = self.at(&layout::pod::app_image_manifest(&app.name));
         tree.dir(self.app_info(app), DIR, created);
-        tree.file(
-            image_manifest,
-            PREPARED,
-            created,
-            manifest::image(&app.image)?,
-        );
+        tree.file(image_manifest, PREPARED, created, facts.manifest.clone());
         if self.pod.overlay {
             let path = self.at(&layout::pod::app_tree_store_id(&app.name));
-            tree.file(path, PREPARED, created, app.image.tree_store_id()?);
-            return Ok(());
+            tree.file(path, PREPARED, created, facts.tree_store_id.clone());
+            return;
         }
         let dir = self.at(&layout::pod::app_tree(
             layout::pod::STAGE1_ROOTFS,
             &app.name,
         ));
         tree.dir(dir.clone(), aci::DIR_MODE, created);
-        for aci::Entry { path, content } in aci::entries(&app.image)? {
+        for aci::Entry { path, content } in aci::entries(&app.image, &facts.manifest) {
             let path = format!("{dir}/{path}");
             match content {
                 None => tree.dir(path, aci::DIR_MODE, created),
                 Some(content) => tree.file(path, aci::FILE_MODE, created, content),
             }
         }
-        Ok(())
     }
 
     /// What stage1 adds when the pod runs.
     fn run(&self, tree: &mut Tree) -> io::Result<()> {
         let pod = self.pod;
         let rootfs = if pod.overlay {
-            self.overlay(tree)?;
-            layout::pod::stage1_overlay_rootfs(&self.stage1_tree)
+            self.overlay(tree);
+            layout::pod::stage1_overlay_rootfs(&self.stage1.tree_store_id)
         } else {
             layout::pod::STAGE1_ROOTFS.to_owned()
         };
         for app in &pod.apps {
             if let Some(exit_code) = app.exit_code {
                 let path = self.at(&layout::pod::app_status(&rootfs, &app.name));
-                tree.file(path, RUN, self.changed, format!("{exit_code}\n"));
+                tree.file(path, RUN, self.exited(app), format!("{exit_code}\n"));
             }
             // Where apps come and go while the pod runs, each has times of its own.
             let events: &[_] = if pod.is_mutable() {
@@ -225,13 +246,13 @@ impl<'a> Dir<'a> {
     }
 
     /// The overlay layers, of stage1 and of every app, and the place where they are mounted.
-    fn overlay(&self, tree: &mut Tree) -> io::Result<()> {
+    fn overlay(&self, tree: &mut Tree) {
         let changed = self.changed;
         tree.dir(self.at(layout::pod::STAGE1_ROOTFS), STAGE1_DIR, changed);
         tree.dir(self.at(layout::pod::OVERLAY), DIR, changed);
-        let mut layers = vec![self.stage1_tree.clone()];
-        for app in &self.pod.apps {
-            let layer = app.image.tree_store_id()?;
+        let mut layers = vec![&self.stage1.tree_store_id];
+        for facts in &self.apps {
+            let layer = &facts.tree_store_id;
             // Apps of one image share its layers.
             if !layers.contains(&layer) {
                 layers.push(layer);
@@ -243,8 +264,8 @@ impl<'a> Dir<'a> {
             tree.dir(format!("{layer}/upper"), STAGE1_DIR, changed);
             tree.dir(format!("{layer}/work"), DIR, changed);
         }
-        self.status_dir(tree, &layout::pod::stage1_overlay_rootfs(&self.stage1_tree));
-        Ok(())
+        let rootfs = layout::pod::stage1_overlay_rootfs(&self.stage1.tree_store_id);
+        self.status_dir(tree, &rootfs);
     }
 
     /// The pod's journal, where there are logs.
@@ -262,17 +283,29 @@ impl<'a> Dir<'a> {
             tree.dir(self.at(&dir[..end]), STAGE1_DIR, self.changed);
         }
         let path = self.at(&format!("{dir}/{}", layout::pod::JOURNAL));
-        let written = time_ns(last_at_us.saturating_mul(1000));
+        // Its last change is that of its state, when the pod exits.
+        let exited_at_ns = self.pod.exited_at_ns.filter(|_| !self.pod.locked);
+        let last_at_ns = last_at_us.saturating_mul(1000);
+        let written = time_ns(exited_at_ns.unwrap_or_default().max(last_at_ns));
         tree.file(path, PREPARED, written, journal);
         Ok(())
     }
 
+    /// When an app exited that has.
+    fn exited(&self, app: &App) -> SystemTime {
+        app.exited_at_ns.map_or(self.changed, time_ns)
+    }
+
     /// The directory of the apps' status files.
     fn status_dir(&self, tree: &mut Tree, rootfs: &str) {
-        let exited = self.pod.apps.iter().any(|app| app.exit_code.is_some());
-        let written = self.has_run && (exited || self.pod.is_mutable());
+        let exited = self.pod.apps.iter().filter(|app| app.exit_code.is_some());
+        let last_exited = exited.map(|app| self.exited(app)).max();
+        let modified = match last_exited {
+            Some(last_exited) if self.has_run => last_exited.max(self.changed),
+            None if self.has_run && self.pod.is_mutable() => self.changed,
+            _ => self.created,
+        };
         tree.dir(self.at(&format!("{rootfs}/rkt")), STAGE1_DIR, self.created);
-        let modified = if written { self.changed } else { self.created };
         tree.dir(
             self.at(&format!("{rootfs}/rkt/status")),
             STAGE1_DIR,

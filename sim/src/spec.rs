@@ -66,6 +66,9 @@ pub struct Pod {
     pub created_at_ns: i64,
     /// When and as what the pod started. Counts from `run` on.
     pub started: Option<Started>,
+    /// When the pod's last process ended, and with it its journal; `None` for the moment of
+    /// the last log line. Counts from `run` on, unless the pod is locked.
+    pub exited_at_ns: Option<i64>,
     /// The pod's cgroup as stage1 notes it, without leading slash. Counts from `run` on.
     pub subcgroup: Option<String>,
     /// The pod's networks, in order; `None` with host networking. Counts from `run` on.
@@ -99,6 +102,7 @@ impl Pod {
             overlay: false,
             created_at_ns: SET_UP_AT_S * 1_000_000_000,
             started: None,
+            exited_at_ns: None,
             subcgroup: None,
             networks: None,
             volumes: Vec::new(),
@@ -131,6 +135,8 @@ pub struct App {
     pub annotations: Vec<(String, String)>,
     /// The status that the app has exited with; `None` while it has not. Counts from `run` on.
     pub exit_code: Option<i32>,
+    /// When it exited; `None` for the moment when the pod started. Counts with an exit status.
+    pub exited_at_ns: Option<i64>,
     /// The app's command, where it is not the image's.
     pub exec: Option<Vec<String>>,
     /// How the app is run, where that is not as the image says.
@@ -161,6 +167,7 @@ impl App {
             image_id: None,
             annotations: Vec::new(),
             exit_code: None,
+            exited_at_ns: None,
             exec: None,
             settings: None,
             mounts: Vec::new(),
@@ -208,7 +215,7 @@ impl Network {
 }
 
 /// An image. Its id, the blob key, follows from these values: see [`Image::blob_key`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// The image's name without version, such as `coreos.com/etcd`.
     pub name: String,
@@ -233,10 +240,13 @@ pub struct Image {
     pub dependencies: Vec<Dependency>,
     /// Where the store has fetched the image from.
     pub remotes: Vec<Remote>,
+    /// The size of one more file in the image, which is nothing but zeros and takes no room on
+    /// disk; 0 for none.
+    pub content_bytes: u64,
 }
 
 /// An image that another one builds on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dependency {
     /// The image that was found for it when the other one was rendered.
     pub image: Image,
@@ -247,7 +257,7 @@ pub struct Dependency {
 }
 
 /// A place on the network that an image was fetched from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Remote {
     /// The image's address.
     pub aci_url: String,
@@ -284,6 +294,7 @@ impl Image {
             settings: Settings::default(),
             dependencies: Vec::new(),
             remotes: Vec::new(),
+            content_bytes: 0,
         }
     }
 

@@ -5,11 +5,13 @@
 use std::{
     ffi::OsStr,
     fs::{self, File, FileTimes, Permissions},
-    io::{self, Write as _},
+    io,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use crate::content::Content;
 
 /// Files and directories to be written, parents before children.
 #[derive(Default)]
@@ -28,7 +30,7 @@ enum Kind {
     /// A directory; `shared` when it may be there already.
     Dir { shared: bool },
     /// A file; `replaces` when one may be there already.
-    File { content: Vec<u8>, replaces: bool },
+    File { content: Content, replaces: bool },
 }
 
 impl Tree {
@@ -49,7 +51,7 @@ impl Tree {
         path: impl Into<String>,
         mode: u32,
         modified: SystemTime,
-        content: impl Into<Vec<u8>>,
+        content: impl Into<Content>,
     ) {
         let kind = Kind::File {
             content: content.into(),
@@ -64,7 +66,7 @@ impl Tree {
         path: impl Into<String>,
         mode: u32,
         modified: SystemTime,
-        content: impl Into<Vec<u8>>,
+        content: impl Into<Content>,
     ) {
         let kind = Kind::File {
             content: content.into(),
@@ -74,10 +76,10 @@ impl Tree {
     }
 
     /// The entries in the order in which they were added: path, mode, and a file's content.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, u32, Option<&[u8]>)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, u32, Option<&Content>)> {
         self.entries.iter().map(|entry| {
             let content = match &entry.kind {
-                Kind::File { content, .. } => Some(content.as_slice()),
+                Kind::File { content, .. } => Some(content),
                 Kind::Dir { .. } => None,
             };
             (entry.path.as_str(), entry.mode, content)
@@ -139,7 +141,7 @@ fn make_dir(path: &Path, shared: bool, entry: &Entry) -> io::Result<(u32, System
     }
 }
 
-fn write_file(path: &Path, replaces: bool, entry: &Entry, content: &[u8]) -> io::Result<()> {
+fn write_file(path: &Path, replaces: bool, entry: &Entry, content: &Content) -> io::Result<()> {
     let (mut file, mode) = match File::create_new(path) {
         Ok(file) => (file, entry.mode),
         Err(error) if replaces && error.kind() == io::ErrorKind::AlreadyExists => {
@@ -149,7 +151,7 @@ fn write_file(path: &Path, replaces: bool, entry: &Entry, content: &[u8]) -> io:
         }
         Err(error) => return Err(error),
     };
-    file.write_all(content)?;
+    content.fill(&mut file)?;
     set_meta(&file, mode, entry.modified)
 }
 

@@ -234,6 +234,31 @@ fn numbers_make_the_same_host_each_time() {
 }
 
 #[test]
+fn each_is_the_same_wherever_it_is_written() {
+    let tmp = tempfile::tempdir().unwrap();
+    for name in NAMES {
+        let spec = path(name);
+        let [one, other] = ["one", "the other, in a longer place"].map(|place| {
+            let dir = tmp.path().join(place).join(name);
+            fs::create_dir_all(dir.parent().unwrap()).unwrap();
+            let out = dir.to_str().unwrap();
+            stdout(rkt_sim(&[
+                "generate",
+                "--spec",
+                spec.to_str().unwrap(),
+                "--out",
+                out,
+            ]));
+            list(&dir)
+        });
+        for (path, entry) in &one {
+            assert_eq!(Some(entry), other.get(path), "{name}: {path}");
+        }
+        assert_eq!(one.len(), other.len(), "{name}");
+    }
+}
+
+#[test]
 fn a_mistake_in_a_file_is_one_line_with_its_place() {
     let tmp = tempfile::tempdir().unwrap();
     let spec = tmp.path().join("host.json");

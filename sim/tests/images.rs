@@ -4,15 +4,19 @@
 
 mod common;
 
-use std::{fs, io};
+use std::{collections::BTreeSet, fs, io, os::unix::fs::MetadataExt as _};
 
 use common::{list, names, times_ns};
 use rkt_api::formats::ql::{Database, rkt};
 use rkt_sim::{
     example,
     host::Host,
-    spec::{Image, SET_UP_AT_S},
+    spec::{App, Image, Phase, Pod, SET_UP_AT_S},
 };
+use uuid::Uuid;
+
+/// What rkt hashes of the root file system of a small image, by another program.
+const TREE_HASH: &str = "sha512-4e1e7630f37f7270ad0c7e93d81bc40796aad8bfbfb4e910a0e42a271533d1f2";
 
 const IMPORTED_AT_S: i64 = 1_530_000_000;
 
@@ -63,6 +67,9 @@ fn every_image_has_blob_manifest_and_lock() {
             format!("0660 cas/imageManifest/sha512/{shard}/{key}"),
             format!("0660 cas/imagelocks/{key}"),
         ]);
+        if image.tree_store_size_bytes > 0 {
+            expected.extend(rendered(&image));
+        }
     }
     let mut shown = names(&after);
     shown.sort();
@@ -74,6 +81,107 @@ fn every_image_has_blob_manifest_and_lock() {
     assert_eq!(mode("cas/blob"), 0o770);
 }
 
+/// The names of a rendered image and its lock.
+fn rendered(image: &Image) -> Vec<String> {
+    let id = image.tree_store_id().unwrap();
+    let below = |(mode, name): (&str, &str)| format!("{mode} cas/tree/{id}{name}");
+    let mut names = vec![format!("0640 cas/treestorelocks/{id}")];
+    let tree = [
+        ("0755", ""),
+        ("0644", "/hash"),
+        ("0644", "/image"),
+        ("0644", "/manifest"),
+        ("0644", "/rendered"),
+        ("0755", "/rootfs"),
+        ("0755", "/rootfs/etc"),
+        ("0644", "/rootfs/etc/os-release"),
+    ];
+    names.extend(tree.map(below));
+    names
+}
+
+#[test]
+fn rendered_images_say_what_they_were_made_of() {
+    let (_tmp, host) = empty_host();
+    let image = Image {
+        tree_store_size_bytes: 7,
+        imported_at_s: IMPORTED_AT_S,
+        ..Image::new("example.com/hello", "1.0.0")
+    };
+    host.write_images(std::slice::from_ref(&image)).unwrap();
+    let key = image.blob_key().unwrap();
+    let tree = host
+        .dir()
+        .join("cas/tree")
+        .join(image.tree_store_id().unwrap());
+    let read = |name: &str| fs::read_to_string(tree.join(name)).unwrap();
+    assert_eq!(read("image"), key);
+    assert_eq!(read("rendered"), "");
+    let shard = &key["sha512-".len()..][..2];
+    let manifest = host
+        .dir()
+        .join(format!("cas/imageManifest/sha512/{shard}/{key}"));
+    assert_eq!(read("manifest"), fs::read_to_string(manifest).unwrap());
+    assert_eq!(read("hash"), TREE_HASH);
+    let at_s = |name: &str| times_ns(&tree.join(name)).0 / 1_000_000_000;
+    assert_eq!(at_s("rendered"), IMPORTED_AT_S);
+    assert_eq!(at_s("."), IMPORTED_AT_S);
+    assert_eq!(at_s("rootfs/etc"), SET_UP_AT_S);
+}
+
+#[test]
+fn pods_bring_the_trees_that_they_need() {
+    let app = |number: u32| App::new("web", Image::new(format!("example.com/{number}"), "1"));
+    let trees = |overlay: bool, phase: Phase, pods: &[u32]| {
+        let (_tmp, host) = empty_host();
+        for (index, number) in pods.iter().enumerate() {
+            let mut pod = Pod::new(Uuid::from_u128(1 + index as u128), phase);
+            pod.overlay = overlay;
+            pod.apps.push(app(*number));
+            host.write_pod(&pod).unwrap();
+        }
+        let locks = fs::read_dir(host.dir().join("cas/treestorelocks")).unwrap();
+        let names = fs::read_dir(host.dir().join("cas/tree")).unwrap();
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name();
+        let names: BTreeSet<_> = names.map(name).collect();
+        assert_eq!(locks.map(name).collect::<BTreeSet<_>>(), names);
+        names
+            .into_iter()
+            .map(|name| name.into_string().unwrap())
+            .collect::<BTreeSet<_>>()
+    };
+    let id = |image: Image| image.tree_store_id().unwrap();
+    let stage1 = id(Image::stage1());
+    let [one, two] = [1, 2].map(|number| id(app(number).image));
+    assert_eq!(trees(true, Phase::Embryo, &[1]), [].into());
+    assert_eq!(trees(true, Phase::Prepare, &[1]), [stage1.clone()].into());
+    assert_eq!(trees(false, Phase::Run, &[1, 2]), [stage1.clone()].into());
+    assert_eq!(
+        trees(true, Phase::Prepared, &[1, 2, 1]),
+        [stage1, one, two].into()
+    );
+}
+
+#[test]
+fn large_images_are_zeros_that_take_no_room() {
+    let (_tmp, host) = empty_host();
+    let small = Image::new("example.com/hello", "1");
+    let large = Image {
+        content_bytes: 64 << 20,
+        ..small.clone()
+    };
+    host.write_images(&[small.clone(), large.clone()]).unwrap();
+    let meta = |image: &Image| {
+        let key = image.blob_key().unwrap();
+        let shard = &key["sha512-".len()..][..2];
+        fs::metadata(host.dir().join(format!("cas/blob/sha512/{shard}/{key}"))).unwrap()
+    };
+    // One more file: its head, and whole blocks.
+    assert_eq!(meta(&large).len(), meta(&small).len() + 512 + (64 << 20));
+    let used_bytes = meta(&large).blocks() * 512;
+    assert!(used_bytes < 1 << 20, "{used_bytes}");
+}
+
 #[test]
 fn times_are_those_of_the_imports() {
     let (_tmp, host) = empty_host();
@@ -82,7 +190,11 @@ fn times_are_those_of_the_imports() {
     for path in ["cas/db", "cas/db/ql.db", "cas/blob", "cas/imagelocks"] {
         assert_eq!(of(path), IMPORTED_AT_S, "{path}");
     }
-    assert_eq!(of("cas/tree"), SET_UP_AT_S);
+    let rendered = images()
+        .into_iter()
+        .filter(|image| image.tree_store_size_bytes > 0);
+    let rendered = rendered.map(|image| image.imported_at_s).max();
+    assert_eq!(of("cas/tree"), rendered.unwrap());
     for image in images() {
         let key = image.blob_key().unwrap();
         assert_eq!(of(&format!("cas/imagelocks/{key}")), image.imported_at_s);

@@ -52,10 +52,13 @@ pub fn run(args: Args) -> Result<(), Error> {
         None => HostSpec::random(args.pods, args.images, args.seed)?,
     };
     let host = Host::create(&args.out)?;
-    host.write_images(&spec.images)?;
+    let mut writer = host.writer();
+    let progress = Progress::new(spec.images.len(), "Writing images");
+    writer.images(&spec.images, || progress.step())?;
+    drop(progress);
     let progress = Progress::new(spec.pods.len(), "Writing pods");
     for pod in &spec.pods {
-        host.write_pod(pod)?;
+        writer.pod(pod)?;
         progress.step();
     }
     drop(progress);

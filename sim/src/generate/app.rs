@@ -99,15 +99,22 @@ impl Maker<'_> {
         let has_run = matches!(pod.phase, Phase::Run | Phase::ExitedGarbage);
         let ran = has_run && pod.started.is_some();
         let exit_code = || ran.then(|| self.exit_code(pod.locked, index)).flatten();
+        let exit_code = spec.exit_code.or_else(exit_code);
+        let logs = self.logs(pod, ran)?;
+        let exited_at_ns = match (exit_code, pod.started) {
+            (Some(_), Some(started)) if has_run => Some(self.exited(started.at_ns, &logs)?),
+            _ => None,
+        };
         Ok(App {
             image_id: spec.image_id.clone(),
             annotations: self.annotations(is_kubernetes, &name),
-            exit_code: spec.exit_code.or_else(exit_code),
+            exit_code,
+            exited_at_ns,
             exec: spec.exec.clone(),
             settings: self.settings(&image),
             mounts: self.mounts(&image),
             read_only_root_fs: spec.read_only_root_fs,
-            logs: self.logs(pod, ran)?,
+            logs,
             ..App::new(name, image)
         })
     }
@@ -129,6 +136,25 @@ impl Maker<'_> {
             (3, 143),
         ];
         dice.weighted(&codes)
+    }
+
+    /// When an app of a pod exited that started then and wrote this.
+    fn exited(&self, started_at_ns: i64, logs: &[LogLine]) -> Result<i64, Error> {
+        let clock = self.apps.clock;
+        if let Some(said) = self.spec.exited {
+            let at = self.at.key("exited");
+            return match clock.ns(said, &at)? {
+                early if early < started_at_ns => Err(Mistake::ExitsEarly.at(at)),
+                exited_at_ns => Ok(exited_at_ns),
+            };
+        }
+        if let Some(said) = self.apps.pod.exited {
+            return clock.ns(said, &self.apps.at.key("exited"));
+        }
+        let last_at_ns = logs.last().map(|line| line.at_us.saturating_mul(1000));
+        let least_ns = started_at_ns.max(last_at_ns.unwrap_or(started_at_ns));
+        let mut dice = self.stream.of("exited");
+        Ok(dice.number(least_ns, clock.base_ns()))
     }
 
     fn annotations(&self, is_kubernetes: bool, name: &str) -> Vec<(String, String)> {

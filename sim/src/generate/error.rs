@@ -68,6 +68,9 @@ pub enum Mistake {
     /// A log line comes before the one that it follows.
     #[error("a log line is older than the one before it")]
     Backwards,
+    /// Something exits before its pod has started.
+    #[error("it exits before the pod starts")]
+    ExitsEarly,
     /// The base time is relative.
     #[error("the base time must be absolute")]
     RelativeBase,

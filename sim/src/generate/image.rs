@@ -12,6 +12,7 @@ use super::{
     words::{self, Software},
 };
 use crate::{
+    aci,
     spec::{Dependency, Image, MountPoint, Port, Remote, Settings},
     spec_file::{DockerSpec, ImageSpec, Path, RemoteSpec, SpecFile},
 };
@@ -20,6 +21,9 @@ use crate::{
 const IMPORTED_BEFORE_S: (i64, i64) = (31 * 86_400, 45 * 86_400);
 
 const MIB: i64 = 1 << 20;
+
+/// The most content that an image can have: 1 TiB, which takes long enough to hash.
+const MAX_CONTENT_BYTES: u64 = 1 << 40;
 
 /// The annotations of Docker's images begin with this.
 const DOCKER: &str = "appc.io/docker/";
@@ -198,10 +202,12 @@ impl<'a> Images<'a> {
     /// The images that are in the store, in the order in which they were imported.
     pub(super) fn into_store(self) -> Result<Vec<Image>, Error> {
         let mut keys = BTreeSet::new();
+        let mut known = aci::Known::default();
         let mut stored = Vec::new();
         let mut store = |image: Image, at: &Path| {
-            let key = image.blob_key();
-            let key = key.map_err(|error| Mistake::Image(error.to_string()).at(at.clone()))?;
+            let facts = known.facts(&image);
+            let facts = facts.map_err(|error| Mistake::Image(error.to_string()).at(at.clone()))?;
+            let key = facts.blob_key.clone();
             if keys.contains(&key) {
                 return Err(Mistake::SameImage(key).at(at.clone()));
             }
@@ -480,6 +486,12 @@ impl<'a> Maker<'a> {
         let size = |bytes: u64, key| {
             let size = i64::try_from(bytes);
             size.map_err(|_| Mistake::TooMany(bytes).at(self.at.key(key)))
+        };
+        image.content_bytes = match spec.content_bytes {
+            Some(bytes) if bytes > MAX_CONTENT_BYTES => {
+                return Err(Mistake::TooMany(bytes).at(self.at.key("contentBytes")));
+            }
+            bytes => bytes.unwrap_or_default(),
         };
         let said = spec.size_bytes.as_ref();
         let said_size = match said.or_else(|| None) {

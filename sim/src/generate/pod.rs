@@ -173,6 +173,7 @@ impl Maker<'_> {
             at: self.at,
         };
         pod.apps = apps.resolve(&pod, images)?;
+        pod.exited_at_ns = self.exited(&pod)?;
         pod.annotations = self.annotations(&pod);
         pod.subcgroup = self.subcgroup(pod.id);
         pod.networks = self.networks();
@@ -246,6 +247,22 @@ impl Maker<'_> {
             at_ns: started.unwrap_or(pod.created_at_ns + startup_ns),
         });
         Ok(())
+    }
+
+    /// When a pod exited that has: with its last app.
+    fn exited(&self, pod: &Pod) -> Result<Option<i64>, Error> {
+        let has_run = matches!(pod.phase, Phase::Run | Phase::ExitedGarbage);
+        let started = pod.started.filter(|_| has_run && !pod.locked);
+        let (Some(started), at) = (started, self.at.key("exited")) else {
+            return Ok(None);
+        };
+        let said = self.spec.exited;
+        let said = said.map(|time| self.clock.ns(time, &at)).transpose()?;
+        if said.is_some_and(|said| said < started.at_ns) {
+            return Err(Mistake::ExitsEarly.at(at));
+        }
+        let apps = pod.apps.iter().filter_map(|app| app.exited_at_ns);
+        Ok(said.or(apps.max()))
     }
 
     fn process(&self) -> Process {

@@ -1,20 +1,19 @@
 //! The steps of the image store, in rkt's order of actions.
 
-use std::fs::File;
-
 use rkt_api::{
     formats::ql::{Time, Zone, rkt},
     layout::store,
 };
 
 use super::{
-    disk::{Disk, failed},
+    disk::Disk,
+    file_lock::FileLock,
     index,
     player::{Player, StepError, impossible},
-    record::{ActionKind, now_unix_ns},
+    record::now_unix_ns,
     step::{ImageRef, Import, Step, Transaction},
 };
-use crate::{aci, manifest};
+use crate::aci;
 
 /// The mode of the store's directories.
 const DIR: u32 = 0o770;
@@ -51,19 +50,19 @@ impl Player {
         let now = now();
         let image = import.to_spec(now.unix_s);
         let cannot = |error: std::io::Error| impossible(step, error.to_string());
-        let blob = aci::tar(&image).map_err(cannot)?;
-        let image_manifest = manifest::image(&image).map_err(cannot)?;
-        let key = aci::blob_key(&blob);
+        let facts = self.known.facts(&image).map_err(cannot)?;
+        let blob = aci::tar(&image, &facts.manifest).map_err(cannot)?;
+        let key = facts.blob_key.clone();
         let (blob_path, manifest_path) = paths(step, &key)?;
-        let size_bytes = import.size_bytes.unwrap_or(blob.len() as i64);
+        let size_bytes = import.size_bytes.unwrap_or(blob.size_bytes() as i64);
 
         let tmp = format!("{}/{}", store::TMP, tmp_name(&key));
-        disk.write(&tmp, BLOB, &blob)?;
-        let lock = KeyLock::take(&key, disk)?;
+        disk.write(&tmp, BLOB, &blob.bytes().map_err(cannot)?)?;
+        let lock = lock_key(&key, disk)?;
         make_parent(&blob_path, disk)?;
         disk.rename(&tmp, &blob_path)?;
         make_parent(&manifest_path, disk)?;
-        disk.write(&manifest_path, FILE, &image_manifest)?;
+        disk.write(&manifest_path, FILE, &facts.manifest)?;
         let row = rkt::Image {
             blob_key: key.clone(),
             name: image.name.clone(),
@@ -108,7 +107,7 @@ impl Player {
     ) -> Result<String, StepError> {
         let key = self.image_id(step, image)?;
         let (blob_path, manifest_path) = paths(step, &key)?;
-        let lock = KeyLock::take(&key, disk)?;
+        let lock = lock_key(&key, disk)?;
         index::transact(disk, via, |rows| {
             rows.images.retain(|row| row.blob_key != key);
             rows.remotes.retain(|row| row.blob_key != key);
@@ -161,33 +160,9 @@ impl Player {
     }
 }
 
-/// The exclusive lock on an image's key. It is a file of its own that stays for ever.
-struct KeyLock {
-    path: String,
-    _file: File,
-}
-
-impl KeyLock {
-    fn take(key: &str, disk: &mut Disk) -> Result<Self, StepError> {
-        let path = format!("{}/{key}", store::IMAGE_LOCKS);
-        if !disk.exists(&path) {
-            disk.write(&path, FILE, b"")?;
-        }
-        let lock = || {
-            let file = File::open(disk.at(&path))?;
-            file.lock()?;
-            Ok(file)
-        };
-        let file = lock().map_err(failed("lock", &path))?;
-        disk.note(ActionKind::Lock, &path);
-        Ok(Self { path, _file: file })
-    }
-
-    fn close(self, disk: &mut Disk) {
-        let Self { path, _file } = self;
-        drop(_file);
-        disk.note(ActionKind::Close, &path);
-    }
+/// The exclusive lock on an image's key.
+fn lock_key(key: &str, disk: &mut Disk) -> Result<FileLock, StepError> {
+    FileLock::exclusive(format!("{}/{key}", store::IMAGE_LOCKS), FILE, disk)
 }
 
 /// The paths of an image and its manifest below the data directory.

@@ -9,7 +9,7 @@
 //!
 //! Playing a step: `player` checks that it is possible and keeps the books, `pods` and
 //! `images` know rkt's order, `logs` that of a pod's journald, `index` is a transaction on the image index, `lock` the lock of
-//! a pod, and `disk` does single actions and notes them.
+//! a pod, `file_lock` those of all else, and `disk` does single actions and notes them.
 
 pub mod memory;
 pub mod pace;
@@ -19,6 +19,7 @@ pub mod script;
 pub mod step;
 
 mod disk;
+mod file_lock;
 mod hold;
 mod images;
 mod index;

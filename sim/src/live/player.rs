@@ -23,7 +23,7 @@ use super::{
     state::{self, HostState, PodState},
     step::{ImageName, Step},
 };
-use crate::{host::Host, spec, tree::at};
+use crate::{aci::Known, host::Host, spec, tree::at};
 
 /// Why a step was not played.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,8 @@ pub struct Player {
     pub(super) locks: BTreeMap<Uuid, PodLock>,
     /// The journals that lines went into, and those that were put away since.
     pub(super) journals: BTreeMap<Uuid, Writer>,
+    /// What follows from the images that were met.
+    pub(super) known: Known,
     /// The pods that were written here, as descriptions.
     pub(super) written: BTreeMap<Uuid, spec::Pod>,
     /// The images that were imported here, as descriptions.
@@ -106,6 +108,7 @@ impl Player {
             state,
             locks: BTreeMap::new(),
             journals: BTreeMap::new(),
+            known: Known::default(),
             written: BTreeMap::new(),
             imported: BTreeMap::new(),
             next_seq: 0,

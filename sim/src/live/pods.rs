@@ -10,18 +10,21 @@ use uuid::Uuid;
 
 use super::{
     disk::{Disk, failed},
+    file_lock::FileLock,
     lock::PodLock,
     player::{Player, StepError, impossible},
     record::ActionKind,
     state::{AppState, MUTABLE, PodState, app_created, app_started, pod_path, stage1_rootfs},
     step::{self, Ending, Holder, Process, Start, Step, Subcgroup, Write},
 };
-use crate::{manifest, pod, spec};
+use crate::{manifest, pod, spec, store, tree::Tree};
 
 /// The mode of the directories that rkt makes for itself.
 const DIR: u32 = 0o750;
 /// The mode of directories that stage1 makes.
 const STAGE1_DIR: u32 = 0o755;
+/// The mode of the lock that is held while images are rendered.
+const LOCK: u32 = 0o640;
 /// The mode of the pod manifest.
 const MANIFEST: u32 = 0o640;
 /// The mode of the files that are written when a pod runs.
@@ -96,7 +99,10 @@ impl Player {
             return Err(impossible(step, "two apps have the same name"));
         }
         let described = self.describe(write);
+        let preparing = FileLock::shared(layout::PREPARE_LOCK.to_owned(), LOCK, disk)?;
+        self.render(step, &described, disk)?;
         self.write_missing(step, &described, "", disk)?;
+        preparing.close(disk);
         if let Some(pod) = self.state.pods.get_mut(&id) {
             pod.written = true;
             pod.overlay = write.overlay;
@@ -224,6 +230,7 @@ impl Player {
         described.apps.push(self.describe_app(app));
         described.phase = pod.phase;
 
+        self.render(step, &described, disk)?;
         let path = pod_path(pod.phase, id);
         let info = format!("{}/{}", layout::pod::APPS_INFO, app.name);
         self.write_missing(step, &described, &info, disk)?;
@@ -236,7 +243,8 @@ impl Player {
         }
         // The manifest is replaced, so that readers find the old one or the new one.
         let manifest_path = format!("{path}/{}", layout::pod::MANIFEST);
-        let json = manifest::pod(&described).map_err(failed("describe", &manifest_path))?;
+        let json = manifest::pod(&described, &mut self.known);
+        let json = json.map_err(failed("describe", &manifest_path))?;
         let half = format!("{manifest_path}.tmp");
         disk.write(&half, MANIFEST, &json)?;
         disk.rename(&half, &manifest_path)?;
@@ -389,29 +397,40 @@ impl Player {
         Ok(())
     }
 
+    /// Renders the images of a described pod into the tree store, those that are not there.
+    fn render(
+        &mut self,
+        step: &Step,
+        described: &spec::Pod,
+        disk: &mut Disk,
+    ) -> Result<(), StepError> {
+        let rendered = pod::rendered(described, &mut self.known);
+        for (image, facts) in rendered.map_err(|error| impossible(step, error.to_string()))? {
+            let path = store::tree_lock(&facts.tree_store_id);
+            let lock = FileLock::exclusive(path, store::TREE_LOCK, disk)?;
+            let dir = store::tree_dir(&facts.tree_store_id);
+            if !disk.exists(&format!("{dir}/{}", store::RENDERED)) {
+                disk.remove_tree(&dir)?;
+                let tree = store::rendered(&image, &facts).map_err(failed("render", &dir))?;
+                write_entries(&tree, &dir, "", disk)?;
+            }
+            lock.close(disk);
+        }
+        Ok(())
+    }
+
     /// Writes what belongs to a described pod below `within` its directory, and is not there.
     fn write_missing(
-        &self,
+        &mut self,
         step: &Step,
         described: &spec::Pod,
         within: &str,
         disk: &mut Disk,
     ) -> Result<(), StepError> {
         let dir = pod_path(described.phase, described.id);
-        let tree = pod::tree(described).map_err(|error| impossible(step, error.to_string()))?;
-        for (path, mode, content) in tree.entries() {
-            let below = path
-                .strip_prefix(&dir)
-                .and_then(|rest| rest.strip_prefix('/'));
-            if !below.is_some_and(|below| is_within(below, within)) || disk.exists(path) {
-                continue;
-            }
-            match content {
-                None => disk.mkdir(path, mode)?,
-                Some(content) => disk.write(path, mode, content)?,
-            }
-        }
-        Ok(())
+        let tree = pod::tree(described, &mut self.known);
+        let tree = tree.map_err(|error| impossible(step, error.to_string()))?;
+        write_entries(&tree, &dir, within, disk)
     }
 
     /// The pod that a step writes, as a description.
@@ -494,6 +513,25 @@ fn make_layers(path: &str, pod: &PodState, disk: &mut Disk) -> Result<(), StepEr
         disk.mkdir(&format!("{layer}/work"), DIR)?;
         if index == 0 {
             disk.mkdirs(&format!("{layer}/upper/rkt/status"), STAGE1_DIR)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what a tree has in `dir`, below `within` it, and is not there.
+fn write_entries(tree: &Tree, dir: &str, within: &str, disk: &mut Disk) -> Result<(), StepError> {
+    for (path, mode, content) in tree.entries() {
+        let below = path.strip_prefix(dir);
+        let below = below.and_then(|rest| rest.strip_prefix('/').or(rest.is_empty().then_some("")));
+        if !below.is_some_and(|below| is_within(below, within)) || disk.exists(path) {
+            continue;
+        }
+        match content {
+            None => disk.mkdir(path, mode)?,
+            Some(content) => {
+                let content = content.bytes().map_err(failed("make", path))?;
+                disk.write(path, mode, &content)?;
+            }
         }
     }
     Ok(())

@@ -72,6 +72,8 @@ pub enum ActionKind {
     Rmdir,
     /// An exclusive lock was taken.
     Lock,
+    /// A lock was taken that others can share.
+    LockShared,
     /// A lock was let go by name, its descriptor staying open.
     Unlock,
     /// A locked descriptor was closed, here or by its holder's ending, and with it its lock.

@@ -54,6 +54,10 @@ pub struct ImageSpec {
     /// The size that the store's index has, in bytes; `null` for the blob's own.
     #[serde(skip_serializing_if = "Given::is_unsaid")]
     pub size_bytes: Given<u64>,
+    /// The size of one more file in the image, in bytes: zeros, which take no room on disk. An
+    /// image is tiny without it, whatever its size in the index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_bytes: Option<u64>,
     /// The size of the rendered image that the store's index has, in bytes; 0 while it is not
     /// rendered.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -55,6 +55,9 @@ pub struct PodSpec {
     /// When the pod started; `null` for a pod that did not.
     #[serde(skip_serializing_if = "Given::is_unsaid")]
     pub started: Given<Time>,
+    /// When the pod exited: with its last app unless this says otherwise. Counts where it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exited: Option<Time>,
     /// The container's first process, where stage1 notes that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
@@ -315,6 +318,10 @@ pub struct AppSpec {
     /// noted it.
     #[serde(skip_serializing_if = "Given::is_unsaid")]
     pub exit_code: Given<i32>,
+    /// When it exited: after its pod started, and before the base time unless this says
+    /// otherwise. Counts where it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exited: Option<Time>,
     /// The command, where it is not the image's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<Vec<String>>,

@@ -2,7 +2,12 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 /// Everything at and below a directory, by path relative to it.
 pub(crate) type List = BTreeMap<String, Entry>;
@@ -14,9 +19,15 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     /// Its modification time.
     pub(crate) modified_ns: i64,
-    /// The bytes of a file; `None` for a directory.
+    /// The bytes of a file, or its length where it is too long to be read; `None` for a
+    /// directory.
     pub(crate) content: Option<Vec<u8>>,
+    /// Where a link leads to.
+    pub(crate) target: Option<PathBuf>,
 }
+
+/// Longer files are holes, made so that servers choke on them.
+const MAX_READ_BYTES: u64 = 64 << 20;
 
 /// Lists a directory, itself included as `.`.
 pub(crate) fn list(root: &Path) -> List {
@@ -33,7 +44,11 @@ pub(crate) fn list(root: &Path) -> List {
         let entry = Entry {
             mode: meta.mode(),
             modified_ns: modified_ns(&meta),
-            content: meta.is_file().then(|| fs::read(&path).unwrap()),
+            content: meta.is_file().then(|| match meta.len() {
+                0..=MAX_READ_BYTES => fs::read(&path).unwrap(),
+                length => length.to_string().into_bytes(),
+            }),
+            target: meta.is_symlink().then(|| fs::read_link(&path).unwrap()),
         };
         list.insert(name.to_owned(), entry);
     }
