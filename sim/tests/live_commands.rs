@@ -251,6 +251,31 @@ fn an_impossible_step_ends_a_script() {
 }
 
 #[test]
+fn a_spec_file_says_which_locks_to_hold() {
+    let place = Place::new();
+    let spec = place.at("spec.json");
+    let pods = json!([{"id": ID, "state": "running"}, {"state": "exited"}]);
+    fs::write(&spec, json!({"pods": pods}).to_string()).unwrap();
+    let (spec, dir) = (spec.to_str().unwrap(), place.at("rkt"));
+    let out = dir.to_str().unwrap();
+    let (code, error) = Process::start(["generate", "--spec", spec, "--out", out]).end();
+    assert_eq!(code, 0, "{error}");
+    fs::remove_file(place.at("rkt.rkt-sim.json")).unwrap();
+
+    let (code, error) = place.hold(&[]).end();
+    assert_eq!(code, 254);
+    assert!(error.contains("there is no note"), "{error}");
+    let mut hold = place.hold(&["--spec", spec]);
+    assert_eq!(hold.line(), "holding 1 locks\n");
+    assert!(is_locked(&place.pod("run")));
+    hold.signal(Signal::TERM);
+    assert_eq!(hold.end().0, 0);
+    assert!(!is_locked(&place.pod("run")));
+    let (code, _) = place.hold(&["--spec", spec, "--pod", ID]).end();
+    assert_eq!(code, 2);
+}
+
+#[test]
 fn random_lives_end_on_signals_and_hold_takes_their_locks() {
     for signal in [Signal::INT, Signal::TERM] {
         let place = Place::new();

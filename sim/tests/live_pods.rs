@@ -464,8 +464,11 @@ fn a_player_that_comes_later_knows_the_host_and_takes_its_locks() {
         pod: Uuid::from_u128(1),
     };
     player.play(&other).unwrap();
-    let (dir, state) = (player.dir().to_owned(), player.state().clone());
+    let (dir, mut state) = (player.dir().to_owned(), player.state().clone());
     drop(player);
+    // It was another player that wrote the pod.
+    let pod = state.pods.get_mut(&ID.parse().unwrap()).unwrap();
+    assert!(std::mem::take(&mut pod.described));
     let run = dir.join("pods/run").join(ID);
     assert!(!is_locked(&run));
 

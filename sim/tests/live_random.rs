@@ -90,6 +90,7 @@ fn the_directory_is_as_the_player_says_and_the_seed_decides() {
         "abort",
         "run",
         "start",
+        "app-add",
         "app-exit",
         "app-start",
         "log",

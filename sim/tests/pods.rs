@@ -17,7 +17,7 @@ use rkt_api::{
 };
 use rkt_sim::{
     host::Host,
-    spec::{App, Image, Network, Pod, Process, SET_UP_AT_S, Started},
+    spec::{App, Image, LogLine, Network, Pod, Process, SET_UP_AT_S, Started},
 };
 use uuid::Uuid;
 
@@ -325,4 +325,34 @@ fn a_pod_is_written_once_and_stays_within_its_directory() {
     let outside = host.write_pod(&pod).unwrap_err();
     assert_eq!(outside.kind(), std::io::ErrorKind::InvalidInput);
     assert_eq!(list(host.dir()), before);
+}
+
+#[test]
+fn what_exits_has_the_time_of_its_exit() {
+    const WEB_AT_NS: i64 = STARTED_AT_NS + 5_000_000_007;
+    const POD_AT_NS: i64 = STARTED_AT_NS + 9_000_000_000;
+    for overlay in [false, true] {
+        let mut pod = pod(Phase::Run, overlay);
+        pod.exited_at_ns = Some(POD_AT_NS);
+        pod.apps[0].exited_at_ns = Some(WEB_AT_NS);
+        pod.apps[0].logs.push(LogLine {
+            at_us: STARTED_AT_NS / 1000 + 1,
+            message: "begun".to_owned(),
+        });
+        // Its exit status is not known, so nothing tells when it came.
+        pod.apps[1].exited_at_ns = Some(POD_AT_NS);
+        let modified_ns = |pod: &Pod, name: &str| {
+            let (_tmp, host) = written(pod);
+            let found = list(&host.pod_dir(pod));
+            let mut found = found.iter().filter(|(path, _)| path.ends_with(name));
+            found.next().unwrap().1.modified_ns
+        };
+        assert_eq!(modified_ns(&pod, "rkt/status/web"), WEB_AT_NS);
+        assert_eq!(modified_ns(&pod, "rkt/status"), WEB_AT_NS);
+        assert_eq!(modified_ns(&pod, "system.journal"), POD_AT_NS);
+        assert_eq!(modified_ns(&pod, "pid"), STARTED_AT_NS);
+        pod.locked = true;
+        let last_line_ns = (STARTED_AT_NS / 1000 + 1) * 1000;
+        assert_eq!(modified_ns(&pod, "system.journal"), last_line_ns);
+    }
 }

@@ -90,6 +90,14 @@ fn what_no_host_can_be_is_refused_at_its_place() {
             "apps[0].name: \"Web\" is no name",
         ),
         (
+            r#""phase": "run", "exited": "-2h", "started": "-1h""#,
+            "exited: it exits before the pod starts",
+        ),
+        (
+            r#""phase": "run", "started": "-1h", "apps": [{"exitCode": 0, "exited": "-2h"}]"#,
+            "apps[0].exited: it exits before the pod starts",
+        ),
+        (
             r#""apps": [{"image": "a b"}]"#,
             "apps[0].image.name: \"a b\" is no image name",
         ),
@@ -263,6 +271,36 @@ fn what_is_said_is_what_comes_out() {
         ("status/fifo", Some(pod.id))
     );
     assert_ne!(first.seed, second.seed);
+}
+
+#[test]
+fn exits_are_when_it_is_said_or_between_start_and_base_time() {
+    let said = host(
+        r#"{"baseTime": "2018-05-01T00:00:00Z", "pods": [{"state": "exited", "started": "-3h",
+            "exited": "-1h", "apps": [{"exitCode": 0, "exited": "-2h"}, {"exitCode": 1}]}]}"#,
+    );
+    let ns = |hours: i64| (1_525_132_800 - hours * 3600) * 1_000_000_000;
+    let pod = &said.pods[0];
+    assert_eq!(pod.exited_at_ns, Some(ns(1)));
+    assert_eq!(pod.apps[0].exited_at_ns, Some(ns(2)));
+    assert_eq!(pod.apps[1].exited_at_ns, Some(ns(1)));
+
+    let made_up = HostSpec::random(300, 10, 4).unwrap();
+    let base_ns = 1_527_854_400_000_000_000;
+    let mut exited = 0;
+    for pod in &made_up.pods {
+        let times = pod.apps.iter().filter_map(|app| app.exited_at_ns);
+        for (app, at_ns) in pod.apps.iter().filter_map(|a| Some((a, a.exited_at_ns?))) {
+            let started_ns = pod.started.unwrap().at_ns;
+            assert!((started_ns..base_ns).contains(&at_ns), "{}", pod.id);
+            let last_ns = app.logs.last().map_or(started_ns, |line| line.at_us * 1000);
+            assert!(at_ns >= last_ns, "{}", pod.id);
+            exited += 1;
+        }
+        let expected = times.max().filter(|_| !pod.locked);
+        assert_eq!(pod.exited_at_ns, expected, "{}", pod.id);
+    }
+    assert!(exited > 50, "{exited}");
 }
 
 #[test]

@@ -8,12 +8,13 @@ use std::{
 use rkt_sim::live::{HoldError, Holding};
 use uuid::Uuid;
 
-use super::signals::Signals;
+use super::{generate, signals::Signals};
 
 /// Hold the locks of a host's pods, so that they are running, being prepared or being deleted.
 ///
 /// Which pods these are is read from DIR.rkt-sim.json, which the commands that write or play a
-/// host keep beside it, unless pods are named. Prints `holding N locks` once it holds them
+/// host keep beside it, unless pods are named, or the spec file that the host was generated
+/// from. Prints `holding N locks` once it holds them
 /// all, and holds them until SIGINT or SIGTERM.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,6 +25,10 @@ pub struct Args {
     /// A pod to lock, by its UUID; may be given more than once
     #[arg(long = "pod", value_name = "UUID")]
     pods: Vec<Uuid>,
+
+    /// Lock the pods that this spec file has as locked
+    #[arg(long, value_name = "FILE", conflicts_with = "pods")]
+    spec: Option<PathBuf>,
 }
 
 /// Why locks are not held, in one plain sentence.
@@ -31,6 +36,8 @@ pub struct Args {
 pub enum Error {
     #[error("failed to hold {}: {source}", dir.display())]
     Hold { dir: PathBuf, source: HoldError },
+    #[error(transparent)]
+    Spec(#[from] generate::Error),
     #[error("failed to say so: {0}")]
     Print(io::Error),
     #[error("failed to wait for signals: {0}")]
@@ -48,10 +55,15 @@ pub fn run(args: Args) -> Result<(), Error> {
 
 async fn hold(args: Args) -> Result<(), Error> {
     let mut signals = Signals::catch().map_err(Error::Runtime)?;
-    let Args { dir, pods } = args;
-    let holding = match pods.is_empty() {
-        true => Holding::of_host(&dir),
-        false => Holding::of_pods(&dir, pods),
+    let Args { dir, pods, spec } = args;
+    let holding = match spec {
+        Some(spec) => {
+            let pods = generate::read(spec)?.pods.into_iter();
+            let locked = pods.filter(|pod| pod.locked);
+            Holding::of_pods(&dir, locked.map(|pod| pod.id))
+        }
+        None if pods.is_empty() => Holding::of_host(&dir),
+        None => Holding::of_pods(&dir, pods),
     };
     let holding = holding.map_err(|source| Error::Hold { dir, source })?;
     let mut out = io::stdout().lock();

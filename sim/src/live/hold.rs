@@ -20,7 +20,7 @@ use crate::tree::at;
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
     /// Nobody knows which pods are to be locked.
-    #[error("{}: there is no note of which pods to hold; name them with --pod", .0.display())]
+    #[error("{}: there is no note of which pods to hold; name them with --pod, or the host's spec file with --spec", .0.display())]
     Unknown(PathBuf),
     /// A pod is not there.
     #[error("there is no pod {0}")]

@@ -213,6 +213,7 @@ impl Player {
                 let lock = self.locks.get(&id);
                 pod.locked = lock.is_some();
                 pod.held_by_child = lock.is_some_and(PodLock::is_child);
+                pod.described = self.written.contains_key(&id);
                 self.state.pods.insert(id, pod);
             }
             Ok(None) => {

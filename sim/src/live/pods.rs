@@ -107,6 +107,7 @@ impl Player {
             pod.written = true;
             pod.overlay = write.overlay;
             pod.mutable = write.mutable;
+            pod.described = true;
             pod.apps = write.apps.iter().map(|app| new_app(&app.name)).collect();
         }
         self.written.insert(id, described);

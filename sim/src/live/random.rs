@@ -71,6 +71,7 @@ enum Next {
     Write(Uuid),
     Run(Uuid),
     Start(Uuid),
+    AppAdd(Uuid),
     AppExit(Uuid, String),
     Log(Uuid, String),
     Exit(Uuid, Ending),
@@ -150,6 +151,7 @@ impl Lives {
                 },
             },
             Next::Start(pod) => self.start(pod),
+            Next::AppAdd(pod) => self.app_add(pod, state),
             Next::AppExit(pod, app) => Step::AppExit {
                 pod,
                 app,
@@ -172,11 +174,9 @@ impl Lives {
     fn write(&mut self, pod: Uuid) -> Step {
         let mut apps: Vec<App> = Vec::new();
         for _ in 0..self.rng.random_range(1..=MAX_APPS) {
-            let (name, _) = self.pick(&NAMES).unwrap_or(NAMES[0]);
-            let version = self.pick(&VERSIONS).unwrap_or(VERSIONS[0]);
-            let base_name = name.rsplit('/').next().unwrap_or(name);
-            if apps.iter().all(|app| app.name != base_name) {
-                apps.push(App::new(base_name, ImageName::new(name, version)));
+            let app = self.app();
+            if apps.iter().all(|there| there.name != app.name) {
+                apps.push(app);
             }
         }
         Step::Write(Write {
@@ -185,6 +185,26 @@ impl Lives {
             mutable: self.rng.random_bool(0.2),
             ..Write::new(pod)
         })
+    }
+
+    /// An app, named after its image.
+    fn app(&mut self) -> App {
+        let (name, _) = self.pick(&NAMES).unwrap_or(NAMES[0]);
+        let version = self.pick(&VERSIONS).unwrap_or(VERSIONS[0]);
+        let base_name = name.rsplit('/').next().unwrap_or(name);
+        App::new(base_name, ImageName::new(name, version))
+    }
+
+    /// One more app, by a name that no other has.
+    fn app_add(&mut self, pod: Uuid, state: &HostState) -> Step {
+        let there = state.pods.get(&pod).map(|pod| pod.apps.as_slice());
+        let there = there.unwrap_or_default();
+        let mut app = self.app();
+        if there.iter().any(|other| other.name == app.name) {
+            // The number of apps only grows, so nobody had this one before.
+            app.name = format!("{}-{}", app.name, there.len());
+        }
+        Step::AppAdd { pod, app }
     }
 
     fn start(&mut self, pod: Uuid) -> Step {
@@ -316,6 +336,9 @@ fn run(pod: Uuid, state: &PodState, weighted: &mut Vec<(u32, Next)>) {
             }
             _ => {}
         }
+    }
+    if state.mutable && state.described && state.apps.len() <= MAX_APPS {
+        weighted.push((2, Next::AppAdd(pod)));
     }
     weighted.push((weight, Next::Exit(pod, Ending::Close)));
     if state.held_by_child {

@@ -46,6 +46,8 @@ pub struct PodState {
     pub overlay: bool,
     /// Whether apps can be added to it.
     pub mutable: bool,
+    /// Whether the player wrote it itself. Only then does it know enough to add an app.
+    pub described: bool,
     /// Whether it has started.
     pub started: bool,
     /// Whether there is a journal that its next line goes into.
@@ -75,6 +77,7 @@ impl PodState {
             written: false,
             overlay: false,
             mutable: false,
+            described: false,
             started: false,
             journal: false,
             apps: Vec::new(),
