@@ -37,9 +37,6 @@ pub(crate) fn dir(pod: &Pod) -> String {
 ///
 /// When an app's name is no file name, or an image cannot be made.
 pub(crate) fn tree(pod: &Pod, known: &mut Known) -> io::Result<Tree> {
-    for app in &pod.apps {
-        check_file_name(&app.name)?;
-    }
     let dir = Dir::of(pod, known)?;
     let mut tree = Tree::default();
     tree.shared_dir(format!("{}/{}", layout::PODS, pod.phase), DIR, dir.changed);
@@ -59,7 +56,7 @@ pub(crate) fn tree(pod: &Pod, known: &mut Known) -> io::Result<Tree> {
 ///
 /// # Errors
 ///
-/// When an image cannot be made.
+/// When an app's name is no file name, or an image cannot be made.
 pub(crate) fn rendered(pod: &Pod, known: &mut Known) -> io::Result<Vec<Rendered>> {
     let dir = Dir::of(pod, known)?;
     if pod.phase == Phase::Embryo && !dir.prepared {
@@ -94,6 +91,9 @@ struct Dir<'a> {
 
 impl<'a> Dir<'a> {
     fn of(pod: &'a Pod, known: &mut Known) -> io::Result<Self> {
+        for app in &pod.apps {
+            check_file_name(&app.name)?;
+        }
         let apps = pod.apps.iter().map(|app| known.facts(&app.image));
         let apps = apps.collect::<io::Result<_>>()?;
         let created = time_ns(pod.created_at_ns);
