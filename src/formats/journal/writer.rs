@@ -1,6 +1,6 @@
 //! The writer: entries in; objects, links and counts out.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use uuid::Uuid;
 
@@ -297,9 +297,13 @@ impl Writer {
 
     /// Finds or adds the fields' data: sorted by offset, each once.
     fn add_items(&mut self, fields: &[Field<'_>]) -> Vec<Item> {
-        let mut items: Vec<Item> = fields.iter().map(|each| self.add_item(each)).collect();
+        // Not even looked for twice, which would leave a trace in the header.
+        let mut seen = HashSet::new();
+        let once = fields
+            .iter()
+            .filter(|each| seen.insert((each.name, each.value)));
+        let mut items: Vec<Item> = once.map(|each| self.add_item(each)).collect();
         items.sort_unstable_by_key(|item| item.offset);
-        items.dedup_by_key(|item| item.offset);
         items
     }
 
