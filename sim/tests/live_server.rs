@@ -29,7 +29,7 @@ use rkt_api::{
 };
 use rkt_sim::live::{
     Player,
-    pace::{Delay, Pace, Rate},
+    pace::{Delay, Rate, Schedule},
     random::Lives,
     record::Record,
     step::Step,
@@ -80,9 +80,11 @@ fn now_unix_ns() -> i64 {
 /// Plays until it is told to stop.
 fn live(mut player: Player, delay: Delay, stop: &AtomicBool, records: &Mutex<Vec<Record>>) {
     let mut lives = Lives::new(SEED, PODS_MAX).unwrap();
-    let mut pace = Pace::new(SEED);
+    let mut schedule = Schedule::new(SEED, delay);
+    let begin = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        thread::sleep(pace.draw(delay));
+        let elapsed = begin.elapsed();
+        thread::sleep(schedule.next(elapsed).saturating_sub(elapsed));
         let step = lives.next(player.state());
         let record = player.play(&step).unwrap();
         records.lock().unwrap().push(record);
@@ -124,6 +126,7 @@ fn after(step: &Step, before: Option<(Phase, bool)>) -> Option<(Phase, bool)> {
         Step::Sweep { .. } => None,
         Step::Write(_) | Step::Start(_) | Step::AppAdd { .. } => before,
         Step::AppStart { .. } | Step::AppExit { .. } => before,
+        Step::Log { .. } | Step::Rotate { .. } => before,
         Step::Import(_) | Step::Remove { .. } | Step::Use { .. } => before,
     }
 }

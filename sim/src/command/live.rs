@@ -9,7 +9,7 @@ use std::{
 
 use rkt_sim::live::{
     OpenError, Player, StepError,
-    pace::{Delay, Pace, Rate, parse_span},
+    pace::{Delay, Pace, Rate, Schedule, parse_span},
     random::Lives,
     record::Record,
     script::{self, ScriptError},
@@ -166,7 +166,6 @@ async fn live(args: Args) -> Result<(), Error> {
 }
 
 fn source(args: &Args) -> Result<Source, Error> {
-    let pace = Pace::new(args.seed);
     if args.steps_from_stdin {
         return Ok(Source::stdin());
     }
@@ -181,15 +180,16 @@ fn source(args: &Args) -> Result<Source, Error> {
         })?;
         return Ok(Source::Script {
             entries: entries.into_iter(),
-            pace,
+            pace: Pace::new(args.seed),
             begin: Instant::now(),
         });
     }
     let lives = Lives::new(args.seed, args.pods_max).map_err(Error::Images)?;
+    let delay = args.delay.unwrap_or_else(|| args.rate.delay());
     Ok(Source::Lives {
         lives: Box::new(lives),
-        pace,
-        delay: args.delay.unwrap_or_else(|| args.rate.delay()),
+        schedule: Schedule::new(args.seed, delay),
+        begin: Instant::now(),
         left: args.steps,
     })
 }

@@ -9,7 +9,7 @@ use std::{
 
 use rkt_sim::live::{
     HostState,
-    pace::{Delay, Pace},
+    pace::{Pace, Schedule},
     random::Lives,
     script::{Entry, When},
     step::Step,
@@ -35,9 +35,9 @@ pub(super) enum Source {
         /// What they consist of.
         lives: Box<Lives>,
         /// How fast they come.
-        pace: Pace,
-        /// The time before each step.
-        delay: Delay,
+        schedule: Schedule,
+        /// From when times count.
+        begin: Instant,
         /// How many steps are left; `None` for no end.
         left: Option<u64>,
     },
@@ -83,8 +83,8 @@ impl Source {
             }
             Self::Lives {
                 lives,
-                pace,
-                delay,
+                schedule,
+                begin,
                 left,
             } => {
                 match left {
@@ -92,7 +92,8 @@ impl Source {
                     Some(left) => *left -= 1,
                     None => {}
                 }
-                sleep(pace.draw(*delay)).await;
+                let elapsed = begin.elapsed();
+                sleep(schedule.next(elapsed).saturating_sub(elapsed)).await;
                 Ok(Some(Given::Step(lives.next(state))))
             }
             Self::Lines(lines) => loop {

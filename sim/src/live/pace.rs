@@ -161,6 +161,37 @@ impl Pace {
     }
 }
 
+/// How much of the time that steps took is made up for by steps that follow faster.
+const MADE_UP: Duration = Duration::from_secs(1);
+
+/// When steps are due: each some delay after the one before was due, so that a rate holds
+/// whatever the steps themselves take.
+#[derive(Debug)]
+pub struct Schedule {
+    pace: Pace,
+    delay: Delay,
+    due: Duration,
+}
+
+impl Schedule {
+    /// Steps between which lie such delays, drawn from a seed.
+    pub fn new(seed: u64, delay: Delay) -> Self {
+        Self {
+            pace: Pace::new(seed),
+            delay,
+            due: Duration::ZERO,
+        }
+    }
+
+    /// When the next step is due, counted from the beginning, at which `now` counts too. Steps
+    /// that are late by more than a second are not made up for.
+    pub fn next(&mut self, now: Duration) -> Duration {
+        let due = self.due.max(now.saturating_sub(MADE_UP));
+        self.due = due.saturating_add(self.pace.draw(self.delay));
+        self.due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +228,18 @@ mod tests {
             assert!((both.min..=both.max).contains(&pace.draw(both)));
         }
         assert_eq!(pace.draw(Delay::NONE), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_schedule_holds_its_rate() {
+        let ms = Duration::from_millis;
+        let mut schedule = Schedule::new(0, Delay::new(ms(20), ms(20)).unwrap());
+        // Whenever it is asked.
+        assert_eq!(schedule.next(ms(0)), ms(20));
+        assert_eq!(schedule.next(ms(20)), ms(40));
+        assert_eq!(schedule.next(ms(900)), ms(60));
+        // It does not run after what is long over.
+        assert_eq!(schedule.next(ms(5000)), ms(4020));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt, io};
 use jiff::Timestamp;
 use rkt_sim::live::{
     Player, StepError,
-    pace::{Delay, Pace, Rate},
+    pace::{Rate, Schedule},
     random::Lives,
 };
 use tokio::{
@@ -20,8 +20,9 @@ use super::words;
 pub struct Life {
     player: Player,
     lives: Lives,
-    pace: Pace,
-    delay: Delay,
+    schedule: Schedule,
+    /// From when the schedule counts.
+    begin: Instant,
     /// When the next step is due; `None` for never.
     due: Option<Instant>,
 }
@@ -57,8 +58,8 @@ impl Life {
         let mut life = Self {
             player,
             lives: Lives::new(seed, pods_max)?,
-            pace: Pace::new(seed),
-            delay: rate.delay(),
+            schedule: Schedule::new(seed, rate.delay()),
+            begin: Instant::now(),
             due: None,
         };
         life.wait_anew();
@@ -93,6 +94,7 @@ impl Life {
     }
 
     fn wait_anew(&mut self) {
-        self.due = Instant::now().checked_add(self.pace.draw(self.delay));
+        let due = self.schedule.next(self.begin.elapsed());
+        self.due = self.begin.checked_add(due);
     }
 }
