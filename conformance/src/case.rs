@@ -1,11 +1,12 @@
 //! A case: one check of one clause by one method, and what it can come to. The cases
 //! themselves are in [`crate::cases`]; running them, with deadlines, is [`crate::run`]'s.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{fmt, pin::Pin};
 
 use crate::{
     clause::{Clause, Level},
-    target::Target,
+    hosts::{self, HostDef},
+    stage::{SceneDef, Stage},
 };
 
 /// The methods that cases call.
@@ -21,6 +22,10 @@ pub enum Method {
     ListImages,
     /// `InspectImage`
     InspectImage,
+    /// `ListenEvents`
+    ListenEvents,
+    /// `GetLogs`
+    GetLogs,
 }
 
 impl fmt::Display for Method {
@@ -76,21 +81,38 @@ impl Objection {
 /// A check under way.
 pub type Checking = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
+/// The host that a case is tried on.
+#[derive(Clone, Copy, Debug)]
+pub enum On {
+    /// Any host will do, also one that nobody described and that lives; where the suite makes
+    /// the hosts, this one, which nobody changes.
+    Any(&'static HostDef),
+    /// This one. Nobody changes it; cases share it.
+    Still(&'static HostDef),
+    /// One made from this description for the case alone, which plays steps on it.
+    Own(&'static HostDef),
+    /// That of a scene, in which other cases take part, too.
+    Scene(&'static SceneDef),
+}
+
 /// One check of one clause.
 pub struct Case {
     name: String,
     clause: &'static Clause,
     level: Level,
-    check: Box<dyn Fn(Arc<Target>) -> Checking + Send + Sync>,
+    on: On,
+    is_quick: bool,
+    check: Box<dyn Fn(Stage) -> Checking + Send + Sync>,
 }
 
 impl Case {
-    /// A case named `METHOD/CLAUSE/content`, which binds as much as its clause.
+    /// A case named `METHOD/CLAUSE/content`, which binds as much as its clause and can be
+    /// tried on any host.
     pub fn new<C>(
         method: Method,
         clause: &'static Clause,
         content: impl fmt::Display,
-        check: impl Fn(Arc<Target>) -> C + Send + Sync + 'static,
+        check: impl Fn(Stage) -> C + Send + Sync + 'static,
     ) -> Self
     where
         C: Future<Output = Verdict> + Send + 'static,
@@ -99,7 +121,22 @@ impl Case {
             name: format!("{method}/{}/{content}", clause.id),
             clause,
             level: clause.level,
-            check: Box::new(move |target| Box::pin(check(target))),
+            on: On::Any(&hosts::EMPTY),
+            is_quick: true,
+            check: Box::new(move |stage| Box::pin(check(stage))),
+        }
+    }
+
+    /// The same case on another host.
+    pub fn on(self, on: On) -> Self {
+        Self { on, ..self }
+    }
+
+    /// The same case, left out of quick runs.
+    pub fn thorough(self) -> Self {
+        Self {
+            is_quick: false,
+            ..self
         }
     }
 
@@ -127,9 +164,19 @@ impl Case {
         self.level
     }
 
-    /// Checks `target`.
-    pub fn check(&self, target: Arc<Target>) -> Checking {
-        (self.check)(target)
+    /// The host that it is tried on.
+    pub fn host(&self) -> On {
+        self.on
+    }
+
+    /// Whether it is part of quick runs.
+    pub fn is_quick(&self) -> bool {
+        self.is_quick
+    }
+
+    /// Checks the server on `stage`, which is what [`Self::host`] asks for.
+    pub fn check(&self, stage: Stage) -> Checking {
+        (self.check)(stage)
     }
 }
 

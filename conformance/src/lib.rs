@@ -11,11 +11,17 @@
 pub mod case;
 pub mod cases;
 pub mod clause;
+pub mod clock;
 pub mod exit;
 pub mod filters;
+pub mod hosts;
+pub mod model;
 pub mod profile;
 pub mod report;
 pub mod run;
+pub mod setting;
+pub mod stage;
+pub mod stream;
 pub mod survey;
 pub mod target;
 

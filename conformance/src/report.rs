@@ -56,7 +56,7 @@ impl Summary {
             (Outcome::Passed, _) => &mut self.passed,
             (Outcome::Skipped(_), _) => &mut self.skipped,
             (Outcome::Failed(_), Level::Must) => &mut self.failed_must,
-            (Outcome::Failed(_), Level::Should) => &mut self.failed_should,
+            (Outcome::Failed(_), Level::Should | Level::May) => &mut self.failed_should,
             (Outcome::Broken(_), _) => &mut self.broken,
         };
         *counter += 1;

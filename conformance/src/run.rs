@@ -6,6 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 use crate::{
     case::{Case, Failure, Objection, Verdict},
     report::{Reporter, Summary},
+    stage::Stage,
     target::Target,
 };
 
@@ -37,10 +38,10 @@ pub async fn run(
     cases: &[&Case],
     reporter: &mut dyn Reporter,
 ) -> io::Result<Summary> {
-    let target = Arc::new(target);
+    let stage = Stage::unknown(Arc::new(target));
     let mut summary = Summary::default();
     for case in cases {
-        let outcome = outcome(case.check(Arc::clone(&target))).await;
+        let outcome = outcome(case.check(stage.clone())).await;
         reporter.finished(case, &outcome)?;
         summary.add(case, &outcome);
     }

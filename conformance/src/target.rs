@@ -4,7 +4,8 @@
 use std::{error::Error as _, str::FromStr, time::Duration};
 
 use rkt_api::api::{
-    GetInfoRequest, GetInfoResponse, Image, Pod, public_api_client::PublicApiClient,
+    EventFilter, GetInfoRequest, GetInfoResponse, GetLogsRequest, GetLogsResponse, Image,
+    ListenEventsRequest, ListenEventsResponse, Pod, public_api_client::PublicApiClient,
 };
 use tonic::{
     Status,
@@ -15,6 +16,7 @@ use crate::{
     case::{Method, Objection},
     profile::Profile,
     resource::Memory,
+    stream::Stream,
     text,
 };
 
@@ -106,6 +108,30 @@ impl Target {
     pub(crate) async fn get_info(&self) -> Result<GetInfoResponse, Status> {
         let response = self.client().get_info(GetInfoRequest {}).await?;
         Ok(response.into_inner())
+    }
+
+    /// Opens a stream of events.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn listen(
+        &self,
+        filter: Option<EventFilter>,
+    ) -> Result<Stream<ListenEventsResponse>, Status> {
+        let request = ListenEventsRequest { filter };
+        let response = self.client().listen_events(request).await?;
+        Ok(Stream::new(response.into_inner()))
+    }
+
+    /// Opens a stream of log lines.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn logs(&self, request: GetLogsRequest) -> Result<Stream<GetLogsResponse>, Status> {
+        let response = self.client().get_logs(request).await?;
+        Ok(Stream::new(response.into_inner()))
     }
 
     /// Calls GetInfo, which has nothing to refuse.

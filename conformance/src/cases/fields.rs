@@ -9,8 +9,8 @@ use crate::{
     manifest::Manifest,
     profile::Profile,
     resource::{self, Resource},
+    stage::Stage,
     survey::Seen,
-    target::Target,
 };
 
 /// By which call a message came.
@@ -145,7 +145,7 @@ fn case<R: Resource>(method: Method, vias: Arc<[Via]>, rule: &'static Rule<R>) -
     }
 }
 
-async fn apply<R: Resource>(target: Arc<Target>, vias: Arc<[Via]>, rule: &Rule<R>) -> Verdict {
+async fn apply<R: Resource>(target: Stage, vias: Arc<[Via]>, rule: &Rule<R>) -> Verdict {
     let survey = resource::survey::<R>(&target).await?;
     let mut spoke = false;
     for seen in &survey.seen {
@@ -219,7 +219,7 @@ pub(super) fn agreements<R: Resource>(
     })
 }
 
-async fn agree<R: Resource>(target: Arc<Target>, agreement: &Agreement<R>) -> Verdict {
+async fn agree<R: Resource>(target: Stage, agreement: &Agreement<R>) -> Verdict {
     let survey = resource::survey::<R>(&target).await?;
     let mut compared = false;
     for seen in &survey.seen {

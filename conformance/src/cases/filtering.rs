@@ -13,6 +13,7 @@ use crate::{
     case::{Case, Objection, Verdict},
     clause::{self, Clause},
     resource::{self, Resource},
+    stage::Stage,
     target::Target,
     text,
 };
@@ -71,7 +72,7 @@ pub(super) fn case<R: Fields>(
 }
 
 async fn compare<R: Fields>(
-    target: Arc<Target>,
+    target: Stage,
     make: Arc<impl Fn(&[R::Facts]) -> Filters<R> + Send + Sync>,
 ) -> Verdict {
     // What an earlier case has seen last will do: when it is no longer true, the list after

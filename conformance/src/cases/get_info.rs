@@ -1,12 +1,11 @@
 //! GetInfo: the server about itself.
 
-use std::sync::Arc;
-
 use rkt_api::api::{GetInfoRequest, GlobalFlags, Info};
 
 use crate::{
     case::{Case, Method, Objection, Verdict},
     clause,
+    stage::Stage,
     target::Target,
     text,
 };
@@ -25,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-async fn semver(target: Arc<Target>) -> Verdict {
+async fn semver(target: Stage) -> Verdict {
     let info = info(&target).await?;
     for (field, version) in [
         ("rkt_version", info.rkt_version),
@@ -40,7 +39,7 @@ async fn semver(target: Arc<Target>) -> Verdict {
     Ok(())
 }
 
-async fn dir(target: Arc<Target>) -> Verdict {
+async fn dir(target: Stage) -> Verdict {
     let flags = flags(&target).await?;
     match flags.dir.is_empty() {
         true => Err(wrong(

@@ -10,6 +10,7 @@ use crate::{
     case::{Case, Objection, Verdict},
     clause::{self, Clause},
     resource::{self, Resource},
+    stage::Stage,
     survey::NotInspected,
     target::Target,
     text,
@@ -151,7 +152,7 @@ pub(super) fn asked<R: Resource>(
 }
 
 async fn ask<R: Resource>(
-    target: Arc<Target>,
+    target: Stage,
     questions: Arc<impl Fn(&[String]) -> Result<Vec<Question>, String> + Send + Sync>,
 ) -> Verdict {
     let mut before = ids::<R>(&target).await?;

@@ -1,8 +1,6 @@
 //! The fields of an image, one rule after the other: what they may be at all, and what the
 //! manifest in the same answers says they are (IM-1 to IM-5).
 
-use std::sync::Arc;
-
 use rkt_api::api::{Image, ImageType, KeyValue};
 
 use super::{
@@ -14,8 +12,8 @@ use crate::{
     clause,
     profile::Profile,
     resource::{self, Resource as _},
+    stage::Stage,
     survey::NotInspected,
-    target::Target,
     text,
 };
 
@@ -164,7 +162,7 @@ fn docker(shown: &Shown<'_, Image>) -> Finding {
     }
 }
 
-async fn appc_version(target: Arc<Target>) -> Verdict {
+async fn appc_version(target: Stage) -> Verdict {
     let info = target.info().await?.info.unwrap_or_default();
     let survey = resource::survey::<Image>(&target).await?;
     let formats = survey.seen.iter().filter_map(|seen| {
@@ -189,7 +187,7 @@ async fn appc_version(target: Arc<Target>) -> Verdict {
 }
 
 /// That what is listed can be answered by itself, too.
-async fn listed(target: Arc<Target>) -> Verdict {
+async fn listed(target: Stage) -> Verdict {
     let survey = resource::survey::<Image>(&target).await?;
     for seen in &survey.seen {
         if let Err(NotInspected::Refused(status)) = &seen.inspected {

@@ -1,8 +1,6 @@
 //! ListPods as a list: each pod once, in order, and what detail changes. What is in the pods
 //! is `pod_fields`' business, filters `pod_filters`'.
 
-use std::sync::Arc;
-
 use rkt_api::api::{Pod, PodState};
 
 use crate::{
@@ -10,6 +8,7 @@ use crate::{
     clause,
     profile::Profile,
     resource::{self, Resource as _},
+    stage::Stage,
     survey::Seen,
     target::Target,
     text,
@@ -57,7 +56,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-async fn order(target: Arc<Target>) -> Verdict {
+async fn order(target: Stage) -> Verdict {
     for detail in [false, true] {
         let pods = Pod::list(&target, &[], detail).await?;
         let out_of_order = pods.windows(2).find(|pair| pair[0].id > pair[1].id);
@@ -77,7 +76,7 @@ async fn order(target: Arc<Target>) -> Verdict {
 
 /// With detail there are manifest and apps: as many as InspectPod gives. Damaged pods have no
 /// manifest, but not all pods are damaged.
-async fn detail(target: Arc<Target>) -> Verdict {
+async fn detail(target: Stage) -> Verdict {
     let survey = resource::survey::<Pod>(&target).await?;
     for Seen {
         detailed,
