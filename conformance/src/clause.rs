@@ -34,17 +34,17 @@ pub struct Clause {
     /// them, bind less: see [`crate::case::Case::decided`].
     pub level: Level,
     /// Its gist in one line.
-    pub text: &'static str,
+    pub gist: &'static str,
 }
 
 macro_rules! clauses {
-    ($($name:ident $id:literal $level:ident $text:literal)+) => {
+    ($($name:ident $id:literal $level:ident $gist:literal)+) => {
         $(
-            #[doc = concat!($id, ": ", $text, ".")]
+            #[doc = concat!($id, ": ", $gist, ".")]
             pub static $name: Clause = Clause {
                 id: $id,
                 level: Level::$level,
-                text: $text,
+                gist: $gist,
             };
         )+
 

@@ -11,7 +11,7 @@ use rkt_conformance::{
     cases,
     exit::Exit,
     profile::Profile,
-    report::Terminal,
+    report::{self, ReportArgs, ReportError},
     run,
     target::{Address, Target},
 };
@@ -47,9 +47,8 @@ struct Run {
     #[arg(long)]
     strict: bool,
 
-    /// Print a line for every case
-    #[arg(long, short)]
-    verbose: bool,
+    #[command(flatten)]
+    report: ReportArgs,
 
     /// Run only cases whose names begin with one of these, such as ListPods/F-P9
     #[arg(value_name = "CASE_PREFIX")]
@@ -81,21 +80,21 @@ fn main() -> ExitCode {
         Command::List(args) => match list(&args) {
             // Whoever read the names has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Passed),
-            result => result,
+            result => result.map_err(ReportError::from),
         },
     };
     match exit {
         Ok(exit) => exit.into(),
         // A run that nobody could be told of has not passed.
         Err(error) => {
-            eprintln!("rkt-conformance: failed to write the report: {error}");
+            eprintln!("rkt-conformance: {error}");
             Exit::Failed.into()
         }
     }
 }
 
 #[tokio::main]
-async fn run(args: &Run) -> io::Result<Exit> {
+async fn run(args: &Run) -> Result<Exit, ReportError> {
     let all = cases::all();
     let Some(cases) = select(&all, &args.prefixes) else {
         return Ok(Exit::NothingMatched);
@@ -107,8 +106,19 @@ async fn run(args: &Run) -> io::Result<Exit> {
             return Ok(Exit::Unreachable);
         }
     };
-    let mut terminal = Terminal::new(io::stdout(), args.verbose);
-    let summary = run::run(target, &cases, &mut terminal).await?;
+    let about = report::Run {
+        target: args.connect.to_string(),
+        profile: args.profile,
+        replay: vec![
+            "rkt-conformance".to_owned(),
+            "run".to_owned(),
+            format!("--connect={}", args.connect),
+            format!("--profile={}", args.profile),
+        ],
+        cases: cases.len(),
+    };
+    let mut reporters = args.report.reporters()?;
+    let summary = run::run(target, &about, &cases, &mut reporters).await?;
     Ok(summary.exit(args.strict))
 }
 
@@ -125,7 +135,7 @@ fn list(args: &List) -> io::Result<Exit> {
                 "{:6} {}: {}",
                 case.level(),
                 case.name(),
-                case.clause().text
+                case.clause().gist
             )?,
             false => writeln!(out, "{}", case.name())?,
         }

@@ -1,11 +1,14 @@
 //! Running cases: one after the other, each for itself and with a deadline, so that whatever
 //! one of them meets, the run goes on to its end.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     case::{Case, Failure, Objection, Verdict},
-    report::{Reporter, Summary},
+    report::{self, CaseResult, ReportError, Reporter, Summary},
     stage::Stage,
     target::Target,
 };
@@ -28,22 +31,33 @@ pub enum Outcome {
     Broken(String),
 }
 
-/// Runs `cases` against `target`, and tells `reporter` of each.
+/// Runs `cases` against `target`, which is what the run is `about`, and tells `reporter` of each.
 ///
 /// # Errors
 ///
 /// When the reporter cannot write.
 pub async fn run(
     target: Target,
+    about: &report::Run,
     cases: &[&Case],
     reporter: &mut dyn Reporter,
-) -> io::Result<Summary> {
+) -> Result<Summary, ReportError> {
     let stage = Stage::unknown(Arc::new(target));
     let mut summary = Summary::default();
+    reporter.started(about)?;
     for case in cases {
+        let started = Instant::now();
         let outcome = outcome(case.check(stage.clone())).await;
-        reporter.finished(case, &outcome)?;
-        summary.add(case, &outcome);
+        let result = CaseResult {
+            case,
+            outcome,
+            duration: started.elapsed(),
+            exchanges: Vec::new(),
+            server_output: String::new(),
+            known: None,
+        };
+        reporter.finished(&result)?;
+        summary.add(&result);
     }
     reporter.ended(&summary)?;
     Ok(summary)

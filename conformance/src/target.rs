@@ -1,7 +1,7 @@
 //! The server under test: how it is reached and called. What its answers should be is not
 //! known here.
 
-use std::{error::Error as _, str::FromStr, time::Duration};
+use std::{error::Error as _, fmt, str::FromStr, time::Duration};
 
 use rkt_api::api::{
     EventFilter, GetInfoRequest, GetInfoResponse, GetLogsRequest, GetLogsResponse, Image,
@@ -43,6 +43,12 @@ impl FromStr for Address {
             text: text.to_owned(),
             endpoint: Endpoint::from_shared(url)?,
         })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
