@@ -25,6 +25,7 @@ pub mod stream;
 pub mod survey;
 pub mod target;
 
+mod exchange;
 mod manifest;
 mod resource;
 mod text;

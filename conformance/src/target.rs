@@ -1,7 +1,7 @@
 //! The server under test: how it is reached and called. What its answers should be is not
 //! known here.
 
-use std::{error::Error as _, fmt, str::FromStr, time::Duration};
+use std::{error::Error as _, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use rkt_api::api::{
     EventFilter, GetInfoRequest, GetInfoResponse, GetLogsRequest, GetLogsResponse, Image,
@@ -14,7 +14,9 @@ use tonic::{
 
 use crate::{
     case::{Method, Objection},
+    exchange::{Exchanges, Recorder},
     profile::Profile,
+    report::Exchange,
     resource::Memory,
     stream::Stream,
     text,
@@ -60,12 +62,13 @@ pub struct Unreachable {
     cause: String,
 }
 
-/// A server under test, connected.
+/// A server under test, connected. One handle writes down the calls of one case.
 pub struct Target {
-    client: PublicApiClient<Channel>,
+    channel: Channel,
+    exchanges: Arc<Exchanges>,
     profile: Profile,
-    pub(crate) pods: Memory<Pod>,
-    pub(crate) images: Memory<Image>,
+    pub(crate) pods: Arc<Memory<Pod>>,
+    pub(crate) images: Arc<Memory<Image>>,
 }
 
 impl Target {
@@ -81,23 +84,41 @@ impl Target {
             cause,
         };
         let endpoint = address.endpoint.clone().connect_timeout(REACH_TIMEOUT);
-        let channel = endpoint
-            .connect()
-            .await
+        // The time limit is for those who take the connection and leave it at that, too.
+        let channel = tokio::time::timeout(REACH_TIMEOUT, endpoint.connect()).await;
+        let channel = channel
+            .map_err(|_| unreachable("it takes no connection".to_owned()))?
             .map_err(|error| unreachable(chain(&error)))?;
         let target = Self {
-            // A host with many pods has a long answer; how long is no clause.
-            client: PublicApiClient::new(channel).max_decoding_message_size(usize::MAX),
+            channel,
+            exchanges: Arc::default(),
             profile,
-            pods: Memory::default(),
-            images: Memory::default(),
+            pods: Arc::default(),
+            images: Arc::default(),
         };
         match tokio::time::timeout(REACH_TIMEOUT, target.get_info()).await {
             Err(_) => Err(unreachable("it does not answer GetInfo".to_owned())),
             // Errors that the server sent have no source: this one is the connection's.
             Ok(Err(status)) if status.source().is_some() => Err(unreachable(chain(&status))),
-            Ok(_) => Ok(target),
+            Ok(_) => Ok(target.handle()),
         }
+    }
+
+    /// Another handle on the same connection, with the calls made by it still to be written
+    /// down. What has been learned of the host is shared.
+    pub fn handle(&self) -> Self {
+        Self {
+            channel: self.channel.clone(),
+            exchanges: Arc::default(),
+            profile: self.profile,
+            pods: Arc::clone(&self.pods),
+            images: Arc::clone(&self.images),
+        }
+    }
+
+    /// The calls that were made by this handle, in order; of many, the last.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.exchanges.in_words()
     }
 
     /// Which dialect the server is to speak.
@@ -106,8 +127,10 @@ impl Target {
     }
 
     /// A client of the server.
-    pub(crate) fn client(&self) -> PublicApiClient<Channel> {
-        self.client.clone()
+    pub(crate) fn client(&self) -> PublicApiClient<Recorder> {
+        let recorder = Recorder::new(self.channel.clone(), Arc::clone(&self.exchanges));
+        // A host with many pods has a long answer; how long is no clause.
+        PublicApiClient::new(recorder).max_decoding_message_size(usize::MAX)
     }
 
     /// Calls GetInfo.

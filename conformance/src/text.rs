@@ -21,16 +21,20 @@ const READ_CHARS: usize = 1000;
 
 /// A request: the method and the message as JSON, which clients such as grpcurl take.
 pub(crate) fn request<M: Message + fmt::Debug>(method: Method, message: &M) -> String {
-    match json(&format!("v1alpha.{method}Request"), message) {
+    match json(
+        &format!("v1alpha.{method}Request"),
+        &message.encode_to_vec(),
+    ) {
         Some(json) => format!("{method} {json}"),
         // A report that reads worse is better than none.
         None => format!("{method} {message:?}"),
     }
 }
 
-fn json<M: Message>(message_type: &str, message: &M) -> Option<String> {
+/// An encoded message as JSON; `None` when it is no message of this type.
+pub(crate) fn json(message_type: &str, message: &[u8]) -> Option<String> {
     let descriptor = DESCRIPTORS.as_ref()?.get_message_by_name(message_type)?;
-    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).ok()?;
+    let dynamic = DynamicMessage::decode(descriptor, message).ok()?;
     let mut json = serde_json::Serializer::new(Vec::new());
     let options = SerializeOptions::new()
         .use_proto_field_name(true)
