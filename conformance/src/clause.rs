@@ -1,11 +1,16 @@
-//! The clauses of the contract that cases check so far: their ids, levels and gist. Those of
-//! the streams, the service and the disk are still to come. How a clause is checked is in
-//! [`crate::cases`].
+//! The clauses: constants for those who name them in code, and the words of `clauses.toml`, which
+//! are what counts. How a clause is checked is in [`crate::cases`].
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
+
+use serde::Deserialize;
+
+/// The clauses in words.
+const FILE: &str = include_str!("../clauses.toml");
 
 /// How much a clause binds, as in RFC 2119.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     /// The API's document says so.
     Must,
@@ -37,6 +42,59 @@ pub struct Clause {
     pub gist: &'static str,
 }
 
+/// What `clauses.toml` says of a clause.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: String,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a test compares it with the constant")
+    )]
+    level: Level,
+    section: String,
+    text: String,
+    rkt_1_30: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    clause: Vec<Entry>,
+}
+
+/// By id. A file that does not parse would leave clauses without words; a test sees to that.
+static ENTRIES: LazyLock<BTreeMap<String, Entry>> = LazyLock::new(|| {
+    let file = toml::from_str::<File>(FILE);
+    let clauses = file.map(|file| file.clause).unwrap_or_default();
+    let by_id = clauses.into_iter().map(|entry| (entry.id.clone(), entry));
+    by_id.collect()
+});
+
+impl Clause {
+    /// The whole clause, in paragraphs with empty lines between them. Those that begin with
+    /// `Decided:` go beyond the API's document.
+    pub fn text(&self) -> &'static str {
+        self.entry().map_or("", |entry| entry.text.trim_end())
+    }
+
+    /// The section of the API's document that the clause is read out of: the name of a message,
+    /// of an enum or of the service, or `api.proto` for all of it.
+    pub fn section(&self) -> &'static str {
+        self.entry().map_or("", |entry| &entry.section)
+    }
+
+    /// What rkt 1.30.0 did otherwise, where that is known. The profile of that name expects the
+    /// same, up to the words `Not copied:`.
+    pub fn rkt_1_30(&self) -> Option<&'static str> {
+        self.entry()?.rkt_1_30.as_deref()
+    }
+
+    fn entry(&self) -> Option<&'static Entry> {
+        ENTRIES.get(self.id)
+    }
+}
+
 macro_rules! clauses {
     ($($name:ident $id:literal $level:ident $gist:literal)+) => {
         $(
@@ -48,7 +106,7 @@ macro_rules! clauses {
             };
         )+
 
-        /// All clauses that cases check, in the contract's order.
+        /// All clauses, in the order of `clauses.toml`.
         pub static ALL: &[&Clause] = &[$(&$name),+];
     };
 }
@@ -161,4 +219,76 @@ clauses! {
     L_10 "L-10" Should "rotated, compressed and torn journals are read as far as they go"
     L_11 "L-11" Should "ends and beginnings by the clock are kept within 250 ms"
     L_12 "L-12" Should "in whatever state the pod is, its journal is served while it is there"
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::DescriptorPool;
+    use rkt_api::api;
+
+    use super::*;
+
+    #[test]
+    fn constants_and_file_have_the_same_clauses() {
+        let file: File = toml::from_str(FILE).unwrap();
+        let in_file: Vec<_> = file
+            .clause
+            .iter()
+            .map(|e| (e.id.as_str(), e.level))
+            .collect();
+        let in_code: Vec<_> = ALL.iter().map(|clause| (clause.id, clause.level)).collect();
+        assert_eq!(in_file, in_code);
+    }
+
+    #[test]
+    fn every_clause_has_words() {
+        for clause in ALL {
+            let text = clause.text();
+            assert!(text.ends_with('.') || text.ends_with(')'), "{}", clause.id);
+            assert!(!clause.gist.ends_with('.'), "{}", clause.id);
+            assert!(clause.rkt_1_30().is_none_or(|text| text.ends_with('.')));
+        }
+    }
+
+    #[test]
+    fn only_what_is_a_must_has_parts_that_were_decided() {
+        for clause in ALL.iter().filter(|clause| clause.level != Level::Must) {
+            assert!(!clause.text().contains("Decided:"), "{}", clause.id);
+        }
+    }
+
+    #[test]
+    fn sections_are_those_of_the_document() {
+        let pool = DescriptorPool::decode(api::FILE_DESCRIPTOR_SET).unwrap();
+        let messages = pool.all_messages().map(|message| message.name().to_owned());
+        let enums = pool.all_enums().map(|one| one.name().to_owned());
+        let services = pool.services().map(|service| service.name().to_owned());
+        let mut sections: Vec<_> = messages.chain(enums).chain(services).collect();
+        sections.push("api.proto".to_owned());
+        for clause in ALL {
+            let section = clause.section().to_owned();
+            assert!(sections.contains(&section), "{}: {section:?}", clause.id);
+        }
+    }
+
+    #[test]
+    fn references_are_to_clauses() {
+        let ids: Vec<_> = ALL.iter().map(|clause| clause.id).collect();
+        for clause in ALL {
+            let words = [clause.text(), clause.rkt_1_30().unwrap_or_default()].join(" ");
+            let words = words.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            let prefixes = [
+                "W-", "SV-", "I-", "S-", "P-", "F-P", "IM-", "F-I", "E-", "L-",
+            ];
+            let is_reference = |word: &&str| {
+                prefixes.iter().any(|prefix| {
+                    let number = word.strip_prefix(prefix);
+                    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+                })
+            };
+            for word in words.filter(is_reference) {
+                assert!(ids.contains(&word), "{}: {word}", clause.id);
+            }
+        }
+    }
 }
