@@ -175,6 +175,19 @@ impl Image {
         Ok(Known::default().facts(self)?.blob_key.clone())
     }
 
+    /// The size of the image that the index has: that of its blob, unless the description
+    /// says another.
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::blob_key`].
+    pub fn index_size_bytes(&self) -> io::Result<i64> {
+        match self.size_bytes {
+            Some(size_bytes) => Ok(size_bytes),
+            None => i64::try_from(tar(self)?.len()).map_err(io::Error::other),
+        }
+    }
+
     /// The id of the image's rendered tree in the tree store: `deps-sha512-` and 64
     /// hexadecimal digits.
     ///

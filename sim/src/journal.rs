@@ -27,6 +27,38 @@ pub(crate) fn machine_id(pod: Uuid) -> String {
     pod.simple().to_string()
 }
 
+/// What an entry of a pod's journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalLine {
+    /// When it was written, microseconds since the epoch.
+    pub at_us: i64,
+    /// Who has written it, the field `SYSLOG_IDENTIFIER`: an app's name, or `systemd`.
+    pub identifier: String,
+    /// The field `MESSAGE`; newlines may be in it.
+    pub message: String,
+}
+
+impl Pod {
+    /// What the pod's journal says, in order: the lines of its apps and those of the systemd
+    /// that starts them, whether the pod has come far enough to have a journal or not. Without
+    /// any there is none.
+    pub fn journal_lines(&self) -> Vec<JournalLine> {
+        let text = |fields: &[(&'static str, String)], name| {
+            let field = fields.iter().find(|(field, _)| *field == name);
+            field.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let lines = lines(self).into_iter().map(|line| {
+            let fields = fields(self, line.app, line.message, Uuid::nil());
+            JournalLine {
+                at_us: line.at_us,
+                identifier: text(&fields, "SYSLOG_IDENTIFIER"),
+                message: text(&fields, "MESSAGE"),
+            }
+        });
+        lines.collect()
+    }
+}
+
 /// A line of the journal.
 struct Line<'a> {
     at_us: i64,

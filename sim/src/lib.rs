@@ -28,3 +28,5 @@ mod manifest;
 mod pod;
 mod store;
 mod tree;
+
+pub use journal::JournalLine;

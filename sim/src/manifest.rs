@@ -223,6 +223,28 @@ impl<T: Serialize> Serialize for NullIfEmpty<'_, T> {
     }
 }
 
+impl Pod {
+    /// The bytes of the pod manifest, whether the pod has come far enough to have one or not.
+    ///
+    /// # Errors
+    ///
+    /// When an app's image cannot be put into a tar, which decides its id.
+    pub fn manifest_json(&self) -> io::Result<Vec<u8>> {
+        pod(self)
+    }
+}
+
+impl Image {
+    /// The bytes of the image manifest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::blob_key`], for an image that this one depends on by its id.
+    pub fn manifest_json(&self) -> io::Result<Vec<u8>> {
+        image(self)
+    }
+}
+
 /// What is to run. rkt copies it from the image into the pod manifest.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -97,12 +97,11 @@ impl<'a> Dir<'a> {
         let apps = pod.apps.iter().map(|app| known.facts(&app.image));
         let apps = apps.collect::<io::Result<_>>()?;
         let created = time_ns(pod.created_at_ns);
-        let has_run = matches!(pod.phase, Phase::Run | Phase::ExitedGarbage);
-        let usual = !matches!(pod.phase, Phase::Embryo | Phase::Prepare);
+        let has_run = pod.has_run();
         Ok(Self {
             pod,
             path: dir(pod),
-            prepared: pod.manifest.unwrap_or(usual),
+            prepared: pod.is_prepared(),
             has_run,
             created,
             changed: match pod.started {

@@ -113,6 +113,17 @@ impl Pod {
         }
     }
 
+    /// Whether the pod was prepared to the end: as it says, or as is usual in its phase.
+    pub fn is_prepared(&self) -> bool {
+        let usual = !matches!(self.phase, Phase::Embryo | Phase::Prepare);
+        self.manifest.unwrap_or(usual)
+    }
+
+    /// Whether the pod lies where pods come to that run: what they get only then counts.
+    pub fn has_run(&self) -> bool {
+        matches!(self.phase, Phase::Run | Phase::ExitedGarbage)
+    }
+
     /// Whether apps can be added to the pod and taken from it while it runs. Its annotations
     /// say so.
     pub fn is_mutable(&self) -> bool {

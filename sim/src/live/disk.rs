@@ -220,6 +220,13 @@ impl Disk {
         Ok(())
     }
 
+    /// Notes that what was done last was about this process.
+    pub(super) fn note_pid(&mut self, pid: u32) {
+        if let Some(last) = self.actions.last_mut() {
+            last.pid = Some(pid);
+        }
+    }
+
     /// Notes an action that was done elsewhere, just now.
     pub(super) fn note(&mut self, action: ActionKind, path: &str) -> &mut Action {
         self.actions.push(Action {

@@ -171,6 +171,7 @@ impl Player {
             after_unix_ns,
             step: step.clone(),
             image_id,
+            noted_unix_us: self.noted_unix_us(step),
             actions: disk.into_actions(),
         })
     }
@@ -196,6 +197,21 @@ impl Player {
                 step,
                 format!("it needs {needed}, and pod {id} is {}", Shown(pod)),
             )),
+        }
+    }
+
+    /// The time that a step which was just played has put down.
+    fn noted_unix_us(&self, step: &Step) -> Option<i64> {
+        match step {
+            Step::Log { pod, .. } => {
+                let span = self.journals.get(pod).and_then(Writer::span)?;
+                i64::try_from(span.last_realtime_us).ok()
+            }
+            Step::Import(import) => {
+                let image = self.imported.get(&import.image)?;
+                Some(image.imported_at_s.saturating_mul(1_000_000))
+            }
+            _ => None,
         }
     }
 

@@ -14,8 +14,8 @@ use super::{
     lock::PodLock,
     player::{Player, StepError, impossible},
     record::ActionKind,
-    state::{AppState, MUTABLE, PodState, app_created, app_started, pod_path, stage1_rootfs},
-    step::{self, Ending, Holder, Process, Start, Step, Subcgroup, Write},
+    state::{AppState, PodState, app_created, app_started, pod_path, stage1_rootfs},
+    step::{self, Ending, Holder, ImageName, Process, Start, Step, Write},
 };
 use crate::{manifest, pod, spec, store, tree::Tree};
 
@@ -98,7 +98,7 @@ impl Player {
         if names.len() < write.apps.len() {
             return Err(impossible(step, "two apps have the same name"));
         }
-        let described = self.describe(write);
+        let described = write.to_spec(|name| self.image(name));
         let preparing = FileLock::shared(layout::PREPARE_LOCK.to_owned(), LOCK, disk)?;
         self.render(step, &described, disk)?;
         self.write_missing(step, &described, "", disk)?;
@@ -182,17 +182,12 @@ impl Player {
         let path = pod_path(pod.phase, id);
         let at = |name: &str| format!("{path}/{name}");
         if let Some(networks) = &start.networks {
-            let networks: Vec<_> = networks.iter().map(network).collect();
+            let networks: Vec<_> = networks.iter().map(step::Network::to_spec).collect();
             let net_info = at(layout::pod::NET_INFO);
             let json = manifest::net_info(&networks).map_err(failed("describe", &net_info))?;
             disk.write(&net_info, RUN, &json)?;
         }
-        let subcgroup = match &start.subcgroup {
-            Subcgroup::Machine => Some(machine_scope(id)),
-            Subcgroup::Path(path) => Some(path.clone()),
-            Subcgroup::Absent => None,
-        };
-        if let Some(subcgroup) = subcgroup {
+        if let Some(subcgroup) = start.subcgroup.path(id) {
             disk.write(&at(layout::pod::SUBCGROUP), RUN, subcgroup.as_bytes())?;
         }
         let (name, process) = match start.process {
@@ -201,6 +196,9 @@ impl Player {
             Some(Process::Ppid(pid)) => (layout::pod::PPID, pid.into()),
         };
         disk.write(&at(name), RUN, format!("{process}\n").as_bytes())?;
+        if start.process.is_none() {
+            disk.note_pid(holder);
+        }
         if let Some(pod) = self.state.pods.get_mut(&id) {
             pod.started = true;
             // Those of a mutable pod wait for steps of their own.
@@ -228,7 +226,7 @@ impl Player {
             Some(described) => described.clone(),
             None => return Err(impossible(step, "the pod was not written here")),
         };
-        described.apps.push(self.describe_app(app));
+        described.apps.push(app.to_spec(self.image(&app.image)));
         described.phase = pod.phase;
 
         self.render(step, &described, disk)?;
@@ -434,26 +432,10 @@ impl Player {
         write_entries(&tree, &dir, within, disk)
     }
 
-    /// The pod that a step writes, as a description.
-    fn describe(&self, write: &Write) -> spec::Pod {
-        let annotations = write.annotations.clone().into_iter();
-        let mutable = (MUTABLE.to_owned(), write.mutable.to_string());
-        spec::Pod {
-            apps: write.apps.iter().map(|a| self.describe_app(a)).collect(),
-            annotations: annotations.chain([mutable]).collect(),
-            overlay: write.overlay,
-            manifest: Some(true),
-            ..spec::Pod::new(write.pod, Phase::Prepare)
-        }
-    }
-
-    fn describe_app(&self, app: &step::App) -> spec::App {
-        let image = self.imported.get(&app.image).cloned();
-        let image = image.unwrap_or_else(|| app.image.to_spec());
-        spec::App {
-            annotations: app.annotations.clone().into_iter().collect(),
-            ..spec::App::new(&app.name, image)
-        }
+    /// The image of an app to be made.
+    fn image(&self, name: &ImageName) -> spec::Image {
+        let image = self.imported.get(name).cloned();
+        image.unwrap_or_else(|| name.to_spec())
     }
 
     /// The place of an app in the pod's list.
@@ -567,18 +549,4 @@ fn pod_with(pod: &PodState, app: &str) -> PodState {
     let mut pod = pod.clone();
     pod.apps.push(new_app(app));
     pod
-}
-
-fn network(network: &step::Network) -> spec::Network {
-    spec::Network {
-        name: network.name.clone(),
-        ip: network.ip,
-    }
-}
-
-/// The scope in which systemd-nspawn registers a pod of `rkt run`. The backslashes are
-/// literal.
-fn machine_scope(id: Uuid) -> String {
-    let id = id.hyphenated().to_string().replace('-', r"\x2d");
-    format!(r"machine.slice/machine-rkt\x2d{id}.scope")
 }

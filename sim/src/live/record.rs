@@ -27,6 +27,10 @@ pub struct Record {
     /// The id of the image that the step was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
+    /// The time that was put down with it: of a line of a log, or of an image's import, which
+    /// has whole seconds. Microseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted_unix_us: Option<i64>,
     /// What was done on disk, in order.
     pub actions: Vec<Action>,
 }
@@ -41,7 +45,8 @@ pub struct Action {
     /// The new path of what was renamed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// The process that was handed a lock, or has lost it.
+    /// The process that was handed a lock or has lost it, or whose number was written because
+    /// it holds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// Just after it was done.

@@ -17,10 +17,7 @@ use rkt_api::{
 };
 use uuid::Uuid;
 
-use crate::{journal, tree::at};
-
-/// The annotation by which rkt tells mutable pods.
-pub(super) const MUTABLE: &str = "coreos.com/rkt/stage1/mutable";
+use crate::{journal, spec::MUTABLE_ANNOTATION, tree::at};
 
 /// The pods and images of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,8 +102,8 @@ impl PodState {
         };
         let mut annotations = manifest.annotations.iter();
         pod.written = true;
-        pod.mutable =
-            annotations.any(|annotation| annotation.name == MUTABLE && annotation.value == "true");
+        pod.mutable = annotations
+            .any(|annotation| annotation.name == MUTABLE_ANNOTATION && annotation.value == "true");
         let rootfs = stage1_rootfs(&dir, pod.overlay)?;
         pod.journal = exists(&format!(
             "{}/{}",

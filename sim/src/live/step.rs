@@ -231,6 +231,25 @@ pub struct Write {
 }
 
 impl Write {
+    /// The pod as a description has it, locked in `prepare`. `image` describes the images of
+    /// the apps.
+    pub fn to_spec(&self, image: impl Fn(&ImageName) -> spec::Image) -> spec::Pod {
+        let annotations = self.annotations.clone().into_iter();
+        let mutable = (
+            spec::MUTABLE_ANNOTATION.to_owned(),
+            self.mutable.to_string(),
+        );
+        let apps = self.apps.iter();
+        spec::Pod {
+            locked: true,
+            apps: apps.map(|app| app.to_spec(image(&app.image))).collect(),
+            annotations: annotations.chain([mutable]).collect(),
+            overlay: self.overlay,
+            manifest: Some(true),
+            ..spec::Pod::new(self.pod, spec::Phase::Prepare)
+        }
+    }
+
     /// A pod without apps, not for overlayfs, not mutable.
     pub fn new(pod: Uuid) -> Self {
         Self {
@@ -258,6 +277,14 @@ pub struct App {
 }
 
 impl App {
+    /// The app as a description has it, made from `image`.
+    pub fn to_spec(&self, image: spec::Image) -> spec::App {
+        spec::App {
+            annotations: self.annotations.clone().into_iter().collect(),
+            ..spec::App::new(&self.name, image)
+        }
+    }
+
     /// An app without annotations.
     pub fn new(name: impl Into<String>, image: ImageName) -> Self {
         Self {
@@ -308,6 +335,16 @@ pub struct Network {
     pub ip: Option<IpAddr>,
 }
 
+impl Network {
+    /// The network as a description has it.
+    pub fn to_spec(&self) -> spec::Network {
+        spec::Network {
+            name: self.name.clone(),
+            ip: self.ip,
+        }
+    }
+}
+
 /// What the file `subcgroup` says: `"machine"`, `"absent"` or `{"path": "…"}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -319,6 +356,21 @@ pub enum Subcgroup {
     Absent,
     /// This path, without a leading slash.
     Path(String),
+}
+
+impl Subcgroup {
+    /// The cgroup of this pod, without a leading slash; `None` where there is no such file.
+    pub fn path(&self, pod: Uuid) -> Option<String> {
+        match self {
+            // The backslashes are literal.
+            Self::Machine => {
+                let id = pod.hyphenated().to_string().replace('-', r"\x2d");
+                Some(format!(r"machine.slice/machine-rkt\x2d{id}.scope"))
+            }
+            Self::Path(path) => Some(path.clone()),
+            Self::Absent => None,
+        }
+    }
 }
 
 /// The process that stage1 notes: `{"pid": 4021}` or `{"ppid": 4020}`.
@@ -405,7 +457,7 @@ impl Import {
     }
 
     /// The image as a description has it, imported at that second since the epoch.
-    pub(super) fn to_spec(&self, imported_at_s: i64) -> spec::Image {
+    pub fn to_spec(&self, imported_at_s: i64) -> spec::Image {
         let annotations = self.annotations.clone();
         spec::Image {
             annotations: annotations.into_iter().collect(),
@@ -449,7 +501,7 @@ impl ImageName {
     }
 
     /// What a description makes of the name alone.
-    pub(super) fn to_spec(&self) -> spec::Image {
+    pub fn to_spec(&self) -> spec::Image {
         match &self.version {
             Some(version) => spec::Image::new(&self.name, version),
             None => {
