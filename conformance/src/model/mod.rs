@@ -7,16 +7,21 @@
 //! fast. Nothing here looks at a disk or a clock, and nothing is shared with the server.
 //!
 //! What a description cannot fix (when a directory was renamed) is a range of times; the
-//! comparison takes what was observed where it lies in the range: see [`expected`].
+//! comparison takes what was observed where it lies in the range: see [`expected`]. The
+//! differences between the dialects are one table, in `brackets`.
 
 pub mod events;
 pub mod expected;
+pub mod facts;
 pub mod images;
 pub mod logs;
 pub mod pods;
 pub mod shared;
 pub mod world;
 
+mod brackets;
+mod steps;
+
 pub use expected::{Expected, Refusal};
 pub use shared::Shared;
-pub use world::World;
+pub use world::{Unmodelled, World};

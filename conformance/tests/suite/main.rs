@@ -7,5 +7,6 @@ mod broken;
 mod exit_codes;
 mod honest;
 mod host;
+mod model;
 mod proxy;
 mod support;
