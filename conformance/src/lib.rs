@@ -19,6 +19,7 @@ pub mod model;
 pub mod profile;
 pub mod report;
 pub mod run;
+pub mod serve_model;
 pub mod setting;
 pub mod stage;
 pub mod stream;

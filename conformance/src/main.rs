@@ -13,6 +13,7 @@ use rkt_conformance::{
     profile::Profile,
     report::{self, ReportArgs, ReportError},
     run,
+    serve_model::{self, ServeModel},
     target::{Address, Target},
 };
 
@@ -31,6 +32,7 @@ enum Command {
     Run(Box<Run>),
     /// Print the names of cases
     List(List),
+    ServeModel(ServeModel),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Passed),
             result => result.map_err(ReportError::from),
         },
+        Command::ServeModel(args) => return serve(&args),
     };
     match exit {
         Ok(exit) => exit.into(),
@@ -120,6 +123,17 @@ async fn run(args: &Run) -> Result<Exit, ReportError> {
     let mut reporters = args.report.reporters()?;
     let summary = run::run(target, &about, &cases, &mut reporters).await?;
     Ok(summary.exit(args.strict))
+}
+
+#[tokio::main]
+async fn serve(args: &ServeModel) -> ExitCode {
+    match serve_model::serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rkt-conformance: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn list(args: &List) -> io::Result<Exit> {

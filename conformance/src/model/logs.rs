@@ -4,6 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use rkt_api::api::GetLogsRequest;
 use rkt_sim::JournalLine;
 use tonic::Code;
+use uuid::Uuid;
 
 use super::{Refusal, World, brackets::Brackets, facts::Pod, pods};
 use crate::profile::Profile;
@@ -50,7 +51,7 @@ pub fn appended(
     request: &GetLogsRequest,
 ) -> Result<Vec<String>, Refusal> {
     let (pod, journal) = journal(world, profile, request)?;
-    Ok(since(later, profile, request, pod, journal.len()))
+    Ok(since(later, profile, request, pod.id, journal.len()))
 }
 
 /// The pod whose logs are asked for, and its journal.
@@ -85,16 +86,26 @@ pub(super) fn journal<'a>(
     Ok((pod, journal))
 }
 
-/// What a follower of `pod` gets of `later`'s journal from the entry with number `from` on.
+/// How many entries there are in a pod's journal; the last that was known for a pod that is
+/// gone.
+pub(super) fn entries(world: &World, pod: Uuid) -> usize {
+    let journal = present_or_gone(world, pod).and_then(|pod| pod.journal.as_ref());
+    journal.map_or(0, Vec::len)
+}
+
+fn present_or_gone(world: &World, pod: Uuid) -> Option<&Pod> {
+    world.pod(pod).or_else(|| world.gone(pod))
+}
+
+/// What a follower of `pod` gets of its journal from the entry with number `from` on.
 pub(super) fn since(
-    later: &World,
+    world: &World,
     profile: Profile,
     request: &GetLogsRequest,
-    pod: &Pod,
+    pod: Uuid,
     from: usize,
 ) -> Vec<String> {
-    let pod = later.pod(pod.id).or_else(|| later.gone(pod.id));
-    let Some(pod) = pod else {
+    let Some(pod) = present_or_gone(world, pod) else {
         return Vec::new();
     };
     let journal = pod.journal.as_deref().unwrap_or_default();

@@ -16,12 +16,16 @@ pub mod facts;
 pub mod images;
 pub mod logs;
 pub mod pods;
+pub mod server;
 pub mod shared;
 pub mod world;
 
 mod brackets;
+mod possible;
 mod steps;
 
 pub use expected::{Expected, Refusal};
+pub use possible::Impossible;
+pub use server::ModelServer;
 pub use shared::Shared;
 pub use world::{Unmodelled, World};

@@ -252,7 +252,7 @@ impl World {
     }
 
     /// The id of an image that a step names.
-    fn image_id(&self, image: &ImageRef) -> io::Result<String> {
+    pub(super) fn image_id(&self, image: &ImageRef) -> io::Result<String> {
         match image {
             ImageRef::Id(id) => Ok(id.clone()),
             ImageRef::Name(name) => self.described_image(name).blob_key(),
