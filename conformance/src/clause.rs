@@ -3,13 +3,16 @@
 
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The clauses in words.
 const FILE: &str = include_str!("../clauses.toml");
 
 /// How much a clause binds, as in RFC 2119.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     /// The API's document says so.

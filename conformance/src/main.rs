@@ -115,8 +115,10 @@ async fn run(args: &Run) -> Result<Exit, ReportError> {
         replay: vec![
             "rkt-conformance".to_owned(),
             "run".to_owned(),
-            format!("--connect={}", args.connect),
-            format!("--profile={}", args.profile),
+            "--connect".to_owned(),
+            args.connect.to_string(),
+            "--profile".to_owned(),
+            args.profile.to_string(),
         ],
         cases: cases.len(),
     };

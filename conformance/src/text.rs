@@ -43,6 +43,14 @@ pub(crate) fn json(message_type: &str, message: &[u8]) -> Option<String> {
     String::from_utf8(json.into_inner()).ok()
 }
 
+/// The names of a message's fields, in the order of the proto; none when there is no such message.
+pub(crate) fn fields(message_type: &str) -> Vec<String> {
+    let descriptors = DESCRIPTORS.as_ref();
+    let message = descriptors.and_then(|pool| pool.get_message_by_name(message_type));
+    let fields = message.iter().flat_map(|message| message.fields());
+    fields.map(|field| field.name().to_owned()).collect()
+}
+
 /// An error: its code as gRPC writes it, and its message.
 pub(crate) fn status(status: &Status) -> String {
     format!("{}: {:?}", code(status.code()), status.message())

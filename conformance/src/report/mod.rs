@@ -3,15 +3,28 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::{case::Case, profile::Profile, run::Outcome};
 
+pub mod document;
+
 mod args;
+mod diff;
+mod files;
+mod html;
+mod json;
+mod junit;
 mod summary;
 mod terminal;
 
+#[cfg(test)]
+mod sample;
+
 pub use args::{ReportArgs, Reporters};
 pub use summary::Summary;
-pub use terminal::Terminal;
+pub use terminal::{FinalStatusLevel, StatusLevel, Terminal};
 
 /// A run, as far as it is known before its first case.
 #[derive(Clone, Debug)]
@@ -27,7 +40,7 @@ pub struct Run {
 }
 
 /// A call that a case made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exchange {
     /// The request: the method and the message as JSON.
     pub request: String,
@@ -55,7 +68,8 @@ pub struct CaseResult<'a> {
 }
 
 /// An outcome as it counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The server kept the clause.
     Passed,
@@ -120,4 +134,9 @@ pub enum ReportError {
         /// Why.
         cause: io::Error,
     },
+}
+
+/// Tries all, and gives the first error.
+fn first_error(results: impl Iterator<Item = Result<(), ReportError>>) -> Result<(), ReportError> {
+    results.fold(Ok(()), Result::and)
 }

@@ -49,7 +49,7 @@ impl Ran {
     pub fn failed(&self) -> Vec<&str> {
         let failures = self.stdout.lines().filter_map(|line| {
             let mut words = line.strip_prefix("FAIL ")?.split_whitespace();
-            words.nth(1)?.strip_suffix(':')
+            words.nth(1)
         });
         failures.collect()
     }
