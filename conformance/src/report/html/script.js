@@ -9,7 +9,7 @@ const { run, methods, lattices, diffs } = JSON.parse(document.getElementById("da
 const KINDS = ["broken", "failed-must", "failed-should", "known", "passed", "skipped"];
 const SIGNS = { broken: "?", "failed-must": "✗", "failed-should": "!", known: "~", passed: "✓", skipped: "–" };
 const WORDS = { broken: "broken", "failed-must": "failed (MUST)", "failed-should": "failed (SHOULD)",
-  known: "known failure", passed: "passed", skipped: "skipped" };
+  known: "failed as known", passed: "passed", skipped: "skipped" };
 const CASES_SHOWN = 100;
 
 const kind = one => one.status === "failed" ? (one.level === "MUST" ? "failed-must" : "failed-should") : one.status;
@@ -54,8 +54,8 @@ function show(hash) {
 function drawHead() {
   const seconds = (run.duration_ms / 1000).toFixed(1);
   document.getElementById("about").append(
-    `${run.summary.total} cases against `, make("code", {}, run.target), `, expected to be ${run.profile}. `,
-    `Begun ${run.started_at}, ${seconds} s, suite ${run.suite_version}.`);
+    `${run.summary.total} cases against `, make("code", {}, run.target), `, profile ${run.profile}. `,
+    `Begun ${run.started_at.slice(0, 19).replace("T", " ")} UTC, ${seconds} s, suite ${run.suite_version}.`);
   const totals = document.getElementById("totals");
   for (const k of KINDS.filter(k => ["passed", "failed-must", "failed-should"].includes(k) || run.cases.some(one => kind(one) === k))) {
     const number = run.cases.filter(one => kind(one) === k).length;
@@ -74,7 +74,8 @@ function drawMatrix() {
   for (const method of methods) head.append(make("th", { scope: "col" }, method));
   const body = make("tbody");
   for (const clause of run.clauses) {
-    const row = make("tr", { class: "good" }, make("th", { scope: "row", title: clause.gist }, make("b", {}, clause.id), make("span", {}, clause.gist)));
+    const row = make("tr", { class: "good" }, make("th", { scope: "row", title: clause.gist },
+      make("div", {}, make("b", {}, clause.id), make("span", {}, clause.gist))));
     for (const method of methods) {
       const cases = cells.get(`${method}/${clause.id}`);
       row.append(make("td", {}, ...(cases ? [cell(method, clause, cases)] : [])));
@@ -108,30 +109,46 @@ const namesOf = (lattice, bits) => lattice.fields.filter((_, at) => bits & 1 << 
 const isMiss = one => /\/miss\b/.test(one.name);
 const size = bits => bits.toString(2).replaceAll("0", "").length;
 
+const narrow = matchMedia("(max-width: 720px)");
+
+function drawLattices() {
+  document.getElementById("lattices").replaceChildren();
+  lattices.forEach(drawLattice);
+}
+
 function drawLattice(lattice) {
   const subsets = group(run.cases.filter(one => subsetOf(lattice, one) !== null), one => subsetOf(lattice, one));
   if (subsets.size === 0) return;
   const rows = lattice.fields.map(() => []).concat([[]]);
   for (let bits = 0; bits < 1 << lattice.fields.length; bits++) rows[size(bits)].push(bits);
-  const widest = Math.max(...rows.map(row => row.length));
-  const [width, left, height] = [1200, 70, 56];
-  const step = Math.min((width - left) / widest, 44);
-  const side = step * 0.78;
   const places = new Map();
-  rows.forEach((row, y) => row.forEach((bits, x) =>
-    places.set(bits, [left + (width - left) / 2 + (x - (row.length - 1) / 2) * step, height * y + height / 2])));
+  // Long rows are broken into lines, so that squares stay large enough to be clicked.
+  const [width, left, most] = narrow.matches ? [380, 20, 20] : [1200, 70, 70];
+  const step = (width - left) / most;
+  const side = step * 0.78;
+  const labels = [];
+  let bottom = 8;
+  rows.forEach((row, y) => {
+    const inLine = Math.ceil(row.length / Math.ceil(row.length / most));
+    row.forEach((bits, at) => {
+      const [x, nth] = [at % inLine, Math.floor(at / inLine)];
+      const count = Math.min(inLine, row.length - nth * inLine);
+      places.set(bits, [left + (width - left) / 2 + (x - (count - 1) / 2) * step, bottom + side / 2 + nth * step * 1.2]);
+    });
+    labels.push(make("text", { x: 0, y: bottom + side / 2 + 4 }, narrow.matches ? `${y}` : `${y} field${y === 1 ? "" : "s"}`));
+    bottom += (Math.ceil(row.length / inLine) - 1) * step * 1.2 + 54;
+  });
   const line = (a, b) => `M${places.get(a).map(n => n.toFixed(1))}L${places.get(b).map(n => n.toFixed(1))}`;
   const neighbours = bits => lattice.fields.map((_, at) => bits ^ 1 << at);
 
-  const svg = make("svg", { viewBox: `0 0 ${width} ${height * rows.length}`, role: "group",
-    "aria-label": `Subsets of ${lattice.filter}`, style: `min-width:${Math.max(widest * 8, 360)}px` });
+  const svg = make("svg", { viewBox: `0 0 ${width} ${bottom - 24}`, role: "group",
+    "aria-label": `Subsets of ${lattice.filter}` });
   const above = [...places.keys()].flatMap(bits => neighbours(bits).filter(other => other > bits).map(other => line(bits, other)));
   const near = make("path", { class: "near" });
-  svg.append(make("path", { class: "edges", d: above.join("") }), near);
+  svg.append(make("path", { class: "edges", d: above.join("") }), near, ...labels);
   const nodes = new Map();
   const hint = make("output", { "aria-live": "off" });
   rows.forEach((row, y) => {
-    svg.append(make("text", { x: 0, y: height * y + height / 2 + 4 }, `${y} field${y === 1 ? "" : "s"}`));
     for (const bits of row) {
       const cases = subsets.get(bits) || [];
       const halves = [cases.filter(one => !isMiss(one)), cases.filter(isMiss)];
@@ -170,19 +187,21 @@ function drawLattice(lattice) {
     }
   });
   const title = `${lattice.filter}, ${lattice.clause}`;
-  document.getElementById("lattices").append(make("div", { class: "lattice" }, make("h3", {}, title),
-    make("div", { class: "scroll" }, svg), hint));
+  document.getElementById("lattices").append(make("div", { class: "lattice" }, make("h3", {}, title), svg, hint));
 }
 
 // The drawer.
 
 const dialog = document.getElementById("details");
 
+/** The text with what stands between backticks as code. */
+const withCode = text => text.split("`").map((part, at) => at % 2 ? make("code", {}, part) : part);
+
 function clauseText(id) {
   const clause = clauses.get(id);
   const text = make("div", { class: "clause" }, make("p", { class: "meta" }, `${clause.level}, out of ${clause.section}`));
-  for (const paragraph of clause.text.split("\n\n")) text.append(make("p", {}, paragraph));
-  if (clause.rkt_1_30) text.append(make("p", { class: "meta" }, `rkt 1.30.0: ${clause.rkt_1_30}`));
+  for (const paragraph of clause.text.split("\n\n")) text.append(make("p", {}, ...withCode(paragraph)));
+  if (clause.rkt_1_30) text.append(make("p", { class: "meta" }, ...withCode(`rkt 1.30.0: ${clause.rkt_1_30}`)));
   return text;
 }
 
@@ -251,5 +270,6 @@ dialog.addEventListener("click", event => { if (event.target === dialog) dialog.
 addEventListener("hashchange", follow);
 drawHead();
 drawMatrix();
-lattices.forEach(drawLattice);
+drawLattices();
+narrow.addEventListener("change", drawLattices);
 follow();
