@@ -45,6 +45,8 @@ pub enum Objection {
     Fail(Failure),
     /// The case cannot be tried on this host, for this reason.
     Skip(String),
+    /// The case itself is wrong, such as one that plays a step which is impossible.
+    Bug(String),
 }
 
 /// How the server broke a clause.

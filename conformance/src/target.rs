@@ -59,7 +59,17 @@ impl fmt::Display for Address {
 #[error("failed to reach a server at {address}: {cause}")]
 pub struct Unreachable {
     address: String,
-    cause: String,
+    pub(crate) cause: String,
+}
+
+impl Unreachable {
+    /// Somebody listens, or not, and nothing more is known.
+    pub(crate) fn silent(address: &Address) -> Self {
+        Self {
+            address: address.text.clone(),
+            cause: "it does not answer GetInfo".to_owned(),
+        }
+    }
 }
 
 /// A server under test, connected. One handle writes down the calls of one case.

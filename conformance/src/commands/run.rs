@@ -1,0 +1,94 @@
+//! `rkt-conformance run`: cases against a server.
+
+use std::{num::NonZeroUsize, process, sync::Arc, thread};
+
+use rkt_conformance::{
+    case::Case,
+    cases,
+    exit::Exit,
+    lent::Lent,
+    report,
+    run::{self, Options},
+    select,
+    setting::Props,
+    source::Source,
+};
+use tempfile::TempDir;
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::Error;
+use crate::cli::Run;
+
+/// How long what is under way may take to end after a signal.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Runs cases, and says what came of them.
+pub fn run(args: &Run) -> Result<Exit, Error> {
+    let source = args.target.source();
+    let source = source.map_err(|error| Error::Usage(error.to_string()))?;
+    let all = cases::all();
+    let mut cases = select::select(&all, &args.cases)?;
+    if args.quick {
+        cases.retain(|case| case.is_quick());
+    }
+    let lent = match &source {
+        Source::Lent { data_dir, .. } => Some(Lent::take(data_dir)?),
+        _ => None,
+    };
+    // All hosts are in here: when it goes they go, whatever has become of their cases.
+    let room = TempDir::with_prefix("rkt-conformance-").map_err(Error::Begin)?;
+    let options = Options {
+        props: Arc::new(Props {
+            source,
+            profile: args.profile,
+            patience: args.target.start_timeout,
+            room: room.path().to_owned(),
+        }),
+        jobs: args.jobs.unwrap_or_else(default_jobs),
+    };
+    let runtime = Runtime::new().map_err(Error::Begin)?;
+    let result = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Begin)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Begin)?;
+        tokio::select! {
+            result = judge(args, &options, &cases) => result.map(Ok),
+            _ = interrupt.recv() => Ok(Err(SignalKind::interrupt())),
+            _ = terminate.recv() => Ok(Err(SignalKind::terminate())),
+        }
+    });
+    // Whatever is still under way ends now, and with it servers and locks.
+    runtime.shutdown_timeout(GRACE);
+    if let Some(lent) = lent {
+        lent.give_back()?;
+    }
+    room.close().map_err(Error::Begin)?;
+    match result? {
+        Ok(exit) => Ok(exit),
+        // As shells name the end by a signal.
+        Err(signal) => process::exit(128 + signal.as_raw_value()),
+    }
+}
+
+async fn judge(args: &Run, options: &Options, cases: &[&Case]) -> Result<Exit, Error> {
+    let mut replay = vec!["rkt-conformance".to_owned(), "run".to_owned()];
+    replay.extend(args.target.replay());
+    replay.extend(["--profile".to_owned(), args.profile.to_string()]);
+    let about = report::Run {
+        target: options.props.source.to_string(),
+        profile: args.profile,
+        replay,
+        cases: cases.len(),
+    };
+    let mut reporters = args.report.reporters()?;
+    let summary = run::run(options, &about, cases, &mut reporters).await?;
+    Ok(summary.exit(args.strict))
+}
+
+/// Two for each processor: cases wait for servers, and servers for cases.
+fn default_jobs() -> NonZeroUsize {
+    const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+    thread::available_parallelism().map_or(TWO, |processors| processors.saturating_mul(TWO))
+}
