@@ -97,6 +97,16 @@ pub enum On {
     Scene(&'static SceneDef),
 }
 
+impl On {
+    /// The host that the suite makes for it.
+    pub fn host(self) -> &'static HostDef {
+        match self {
+            Self::Any(host) | Self::Still(host) | Self::Own(host) => host,
+            Self::Scene(scene) => scene.host,
+        }
+    }
+}
+
 /// One check of one clause.
 pub struct Case {
     name: String,

@@ -29,6 +29,10 @@ pub enum Command {
     Run(Box<Run>),
     /// Print the names of cases
     List(List),
+    /// Say what a clause wants, or what a case asks
+    Explain(Explain),
+    /// Write the host of a case, to try a server on by hand
+    Host(Host),
     ServeModel(ServeModel),
 }
 
@@ -41,6 +45,15 @@ pub struct Run {
     /// Fail also when only a SHOULD case failed
     #[arg(long)]
     pub strict: bool,
+
+    /// Cases that are known to fail: a file of lines `GLOB  # reason`. An entry under which
+    /// nothing fails any more is a failure itself
+    #[arg(long, value_name = "FILE")]
+    pub known_failing: Option<PathBuf>,
+
+    /// Write what failed into the list of known failures, and take out what did not
+    #[arg(long, requires = "known_failing")]
+    pub fix: bool,
 
     /// Leave out the cases that take long
     #[arg(long)]
@@ -101,9 +114,35 @@ pub struct List {
     #[arg(long)]
     pub long: bool,
 
+    /// Print an array of objects: name, clause, level, host, quick
+    #[arg(long, conflicts_with = "long")]
+    pub json: bool,
+
     /// Print only names that begin with one of these, or that match one as a glob
     #[arg(value_name = "CASE")]
     pub cases: Vec<Pattern>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The id of a clause, such as P-16, or the name of a case or a beginning that only one has
+    #[arg(value_name = "CLAUSE|CASE")]
+    pub what: String,
+
+    /// Which dialect to explain a case in
+    #[arg(long, value_enum, default_value_t)]
+    pub profile: Profile,
+}
+
+#[derive(Debug, Args)]
+pub struct Host {
+    /// The name of a case, or a beginning that only one has
+    #[arg(value_name = "CASE")]
+    pub case: String,
+
+    /// The data directory to write; it must not be there yet
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 impl TargetArgs {

@@ -17,16 +17,19 @@ pub enum Exit {
     Unreachable = 3,
     /// There is no case to run.
     NothingMatched = 4,
+    /// The list of known failures is out of date.
+    Stale = 5,
 }
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Passed,
         Self::Failed,
         Self::Usage,
         Self::Unreachable,
         Self::NothingMatched,
+        Self::Stale,
     ];
 
     /// The number.
@@ -37,11 +40,14 @@ impl Exit {
     /// What it means, for help texts.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Passed => "all cases passed; those that were skipped are counted and named",
+            Self::Passed => {
+                "all cases passed, or failed as known; those that were skipped are counted and named"
+            }
             Self::Failed => "a MUST case failed (with --strict: or a SHOULD case)",
             Self::Usage => "the command line is wrong",
-            Self::Unreachable => "the server cannot be reached",
-            Self::NothingMatched => "a CASE_PREFIX matches no case; nothing was run",
+            Self::Unreachable => "the server cannot be started or reached",
+            Self::NothingMatched => "there is no such case; nothing was run",
+            Self::Stale => "the list of known failures is out of date, and nothing else is wrong",
         }
     }
 }

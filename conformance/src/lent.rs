@@ -10,6 +10,7 @@ use std::{
 };
 
 use rkt_api::layout::{self, Phase};
+use rkt_sim::live::memory::Memory;
 
 /// What follows the directory's name in that of the mark beside it.
 const MARK_SUFFIX: &str = ".rkt-conformance";
@@ -69,14 +70,22 @@ impl Lent {
         Ok(Self { data_dir, mark })
     }
 
-    /// Empties the directory and takes the mark away.
+    /// Empties the directory and removes what was put beside it, the mark last.
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn give_back(self) -> Result<(), LentError> {
         clear(&self.data_dir)?;
-        fs::remove_file(&self.mark).map_err(at(&self.mark))
+        // What the simulator has noted of the last host's locks.
+        let note = Memory::path(&self.data_dir).map_err(at(&self.data_dir))?;
+        for file in [&note, &self.mark] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(file)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

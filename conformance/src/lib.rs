@@ -16,8 +16,10 @@ pub mod environment;
 pub mod exit;
 pub mod filters;
 pub mod hosts;
+pub mod known;
 pub mod launch;
 pub mod lent;
+pub mod made;
 pub mod model;
 pub mod profile;
 pub mod report;
@@ -33,7 +35,6 @@ pub mod target;
 
 mod exchange;
 mod forks;
-mod made;
 mod manifest;
 mod output;
 mod plan;

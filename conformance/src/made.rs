@@ -21,11 +21,14 @@ const DATA_DIR: &str = "rkt";
 
 /// Why a host was not made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum MakeError {
+pub enum MakeError {
+    /// The system does not let it be written, or keeps no locks.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// Nobody can play on it.
     #[error(transparent)]
     Player(#[from] OpenError),
+    /// The directory in which it is to be is not the suite's.
     #[error(transparent)]
     Lent(#[from] lent::LentError),
 }
@@ -67,7 +70,12 @@ impl Made {
 }
 
 /// Writes the host, takes its locks, and then breaks what the description has broken: a
-/// player can only begin on a host that is sound.
+/// player can only begin on a host that is sound. Beside the directory stands a note of the
+/// locks, by which `rkt-sim hold` takes them again.
+///
+/// # Errors
+///
+/// [`MakeError`]; what was written until then stays.
 pub fn write(data_dir: &Path, spec: &HostSpec) -> Result<(Player, Vec<Hold>), MakeError> {
     let host = Host::create(data_dir)?;
     environment::locks_work(data_dir)?;

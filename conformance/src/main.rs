@@ -14,6 +14,8 @@ fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Run(args) => commands::run::run(&args),
         Command::List(args) => commands::list::list(&args),
+        Command::Explain(args) => commands::explain::explain(&args),
+        Command::Host(args) => commands::host::host(&args),
         Command::ServeModel(args) => commands::serve_model(&args),
     };
     let error = match exit {
@@ -27,13 +29,15 @@ fn main() -> ExitCode {
     }
     eprintln!("rkt-conformance: {error}");
     match error {
-        Error::Usage(_) => Exit::Usage,
-        Error::Unmatched(_) => Exit::NothingMatched,
+        Error::Usage(_) | Error::File { .. } | Error::Ambiguous(_) => Exit::Usage,
+        Error::Unmatched(_) | Error::NothingQuick => Exit::NothingMatched,
         Error::Run(RunError::Target(_)) | Error::Lent(_) => Exit::Unreachable,
         // A run that nobody could be told of has not passed.
-        Error::Run(RunError::Report(_)) | Error::Report(_) | Error::Serve(_) | Error::Begin(_) => {
-            Exit::Failed
-        }
+        Error::Run(RunError::Report(_))
+        | Error::Report(_)
+        | Error::Serve(_)
+        | Error::Host { .. }
+        | Error::Begin(_) => Exit::Failed,
     }
     .into()
 }

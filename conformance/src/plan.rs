@@ -54,3 +54,58 @@ pub(crate) fn groups<'a>(cases: &[&'a Case]) -> Vec<Group<'a>> {
         .map(|(host, turns)| Group::Still(host, turns));
     scenes.chain(own).chain(still).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rkt_sim::spec::HostSpec;
+
+    use super::*;
+    use crate::{case::Method, clause, hosts};
+
+    static OTHER: HostDef = HostDef {
+        name: "other",
+        about: "nothing either",
+        spec: HostSpec::default,
+    };
+
+    static SCENE: SceneDef = SceneDef {
+        name: "scene",
+        host: &OTHER,
+        script: |_, _| Box::pin(async { Ok(()) }),
+    };
+
+    #[test]
+    fn cases_that_share_a_host_are_tried_together() {
+        let on = [
+            On::Any(&hosts::EMPTY),
+            On::Own(&OTHER),
+            On::Still(&OTHER),
+            On::Scene(&SCENE),
+            On::Own(&OTHER),
+            On::Still(&hosts::EMPTY),
+            On::Scene(&SCENE),
+        ];
+        let cases = on
+            .map(|on| Case::new(Method::ListPods, &clause::S_1, "x", |_| async { Ok(()) }).on(on));
+        let cases: Vec<_> = cases.iter().collect();
+        let numbers =
+            |turns: &[Turn<'_>]| -> Vec<_> { turns.iter().map(|turn| turn.number).collect() };
+        let groups = groups(&cases);
+        let groups: Vec<_> = groups
+            .iter()
+            .map(|group| match group {
+                Group::Scene(scene, turns) => (scene.name, numbers(turns)),
+                Group::Own(host, turn) => (host.name, vec![turn.number]),
+                Group::Still(host, turns) => (host.name, numbers(turns)),
+            })
+            .collect();
+        let expected = [
+            ("scene", vec![3, 6]),
+            ("other", vec![1]),
+            ("other", vec![4]),
+            ("empty", vec![0, 5]),
+            ("other", vec![2]),
+        ];
+        assert_eq!(groups, expected);
+    }
+}

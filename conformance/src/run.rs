@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt as _, future, stream};
+use futures_util::{FutureExt as _, StreamExt as _, future, stream};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, mpsc},
     task::JoinSet,
@@ -17,14 +17,16 @@ use tokio::{
 
 use crate::{
     case::{Case, Failure, Objection, On, Verdict},
+    clause::Level,
     hosts::{self, HostDef},
+    known::KnownFailing,
     plan::{self, Group, Turn},
-    report::{self, CaseResult, Exchange, ReportError, Reporter, Summary},
+    report::{self, CaseResult, Exchange, ReportError, Reporter, Status, Summary},
     server::StartError,
     setting::{Props, Setting, SettingError},
     source::Source,
     stage::{Director, SceneDef, Stage},
-    target::Target,
+    target::{Target, Unreachable},
 };
 
 /// How long one case may take that only asks. The slowest asks for each pod of the host; a
@@ -66,6 +68,19 @@ pub struct Options {
     pub props: Arc<Props>,
     /// How many cases are run at once, and how many hosts there are at once.
     pub jobs: NonZeroUsize,
+    /// Which failures are known.
+    pub known: KnownFailing,
+    /// Whether to keep the calls of cases that pass, too.
+    pub keeps_exchanges: bool,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The counts.
+    pub summary: Summary,
+    /// What came of each case, in order.
+    pub statuses: Vec<(&'a Case, Status)>,
 }
 
 /// What a case came to, before it is told.
@@ -77,18 +92,19 @@ struct Ended {
     server_output: String,
 }
 
-/// Runs `cases`, which is what the run is `about`, and tells `reporter` of each.
+/// Runs `cases` out of `all`, which is what the run is `about`, and tells `reporter` of each.
 ///
 /// # Errors
 ///
 /// When there is no server, which is found out before the first case, or when the reporter
 /// cannot write.
-pub async fn run(
+pub async fn run<'a>(
     options: &Options,
     about: &report::Run,
-    cases: &[&Case],
+    all: &'a [Case],
+    cases: &[&'a Case],
     reporter: &mut dyn Reporter,
-) -> Result<Summary, RunError> {
+) -> Result<Judged<'a>, RunError> {
     let unknown = reach(&options.props).await?;
     reporter.started(about)?;
 
@@ -97,6 +113,7 @@ pub async fn run(
         props: &options.props,
         jobs: options.jobs.get(),
         permits: Semaphore::new(options.jobs.get()),
+        keeps_exchanges: options.keeps_exchanges,
         told,
     };
     let work = async move {
@@ -105,41 +122,41 @@ pub async fn run(
             None => runner.groups(plan::groups(cases)).await,
         }
     };
-    let (summary, ()) = future::try_join(tell(results, cases, reporter), async {
-        work.await;
-        Ok(())
-    })
-    .await?;
-    Ok(summary)
+    let told = tell(results, cases, &options.known, reporter);
+    let (mut judged, ()) = future::try_join(told, work.map(Ok)).await?;
+    judged.summary.stale = options.known.stale(all, &judged.statuses);
+    reporter.ended(&judged.summary)?;
+    Ok(judged)
 }
 
 /// Tells the results in the order of the cases.
-async fn tell(
+async fn tell<'a>(
     mut results: mpsc::UnboundedReceiver<Ended>,
-    cases: &[&Case],
+    cases: &[&'a Case],
+    known: &KnownFailing,
     reporter: &mut dyn Reporter,
-) -> Result<Summary, RunError> {
+) -> Result<Judged<'a>, ReportError> {
     let mut summary = Summary::default();
+    let mut statuses = Vec::with_capacity(cases.len());
     let mut early = BTreeMap::new();
-    let mut next = 0;
     while let Some(ended) = results.recv().await {
         early.insert(ended.number, ended);
-        while let Some(ended) = early.remove(&next) {
+        while let Some(ended) = early.remove(&statuses.len()) {
+            let case = cases[statuses.len()];
             let result = CaseResult {
-                case: cases[next],
+                case,
                 outcome: ended.outcome,
                 duration: ended.duration,
                 exchanges: ended.exchanges,
                 server_output: ended.server_output,
-                known: None,
+                known: known.reason(case).map(str::to_owned),
             };
             reporter.finished(&result)?;
             summary.add(&result);
-            next += 1;
+            statuses.push((case, result.status()));
         }
     }
-    reporter.ended(&summary)?;
-    Ok(summary)
+    Ok(Judged { summary, statuses })
 }
 
 /// Makes sure that there is a server: one that never comes up would fail every case, and say
@@ -147,7 +164,9 @@ async fn tell(
 async fn reach(props: &Arc<Props>) -> Result<Option<Target>, SettingError> {
     match &props.source {
         Source::Unknown(address) | Source::Lent { address, .. } => {
-            let target = Target::connect(address, props.profile).await;
+            let target = Target::connect(address, props.profile);
+            let target = tokio::time::timeout(props.patience, target).await;
+            let target = target.unwrap_or_else(|_| Err(Unreachable::silent(address)));
             let target = target.map_err(StartError::from)?;
             Ok(matches!(props.source, Source::Unknown(_)).then_some(target))
         }
@@ -164,6 +183,7 @@ struct Runner<'a> {
     props: &'a Arc<Props>,
     jobs: usize,
     permits: Semaphore,
+    keeps_exchanges: bool,
     told: mpsc::UnboundedSender<Ended>,
 }
 
@@ -331,12 +351,15 @@ impl Runner<'_> {
         {
             failure.actual = format!("{}; {obituary}", failure.actual);
         }
+        if turn.case.level() == Level::May {
+            outcome = recorded(outcome);
+        }
         let is_passed = outcome == Outcome::Passed;
         Ended {
             number: turn.number,
             outcome,
             duration: started.elapsed(),
-            exchanges: match is_passed {
+            exchanges: match is_passed && !self.keeps_exchanges {
                 true => Vec::new(),
                 false => target.exchanges(),
             },
@@ -407,6 +430,17 @@ async fn outcome(
     }
 }
 
+/// What a server does where it is free is no failure, but worth a word.
+fn recorded(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed(failure) => Outcome::Skipped(format!(
+            "the server is free here; it does {} instead of {}",
+            failure.actual, failure.expected
+        )),
+        other => other,
+    }
+}
+
 fn failed_by(objection: Objection) -> Outcome {
     match objection {
         Objection::Fail(failure) => Outcome::Failed(failure),
@@ -418,6 +452,66 @@ fn failed_by(objection: Objection) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{case::Method, clause};
+
+    fn case(clause: &'static clause::Clause, content: usize) -> Case {
+        Case::new(Method::ListPods, clause, content, |_| async { Ok(()) })
+    }
+
+    #[tokio::test]
+    async fn results_are_told_in_the_order_of_the_cases() {
+        struct Names(Vec<String>);
+
+        impl Reporter for Names {
+            fn started(&mut self, _run: &report::Run) -> Result<(), ReportError> {
+                Ok(())
+            }
+
+            fn finished(&mut self, result: &CaseResult<'_>) -> Result<(), ReportError> {
+                self.0.push(result.case.name().to_owned());
+                Ok(())
+            }
+
+            fn ended(&mut self, _summary: &Summary) -> Result<(), ReportError> {
+                Ok(())
+            }
+        }
+
+        let cases: Vec<_> = (0..4).map(|number| case(&clause::P_16, number)).collect();
+        let cases: Vec<_> = cases.iter().collect();
+        let (told, results) = mpsc::unbounded_channel();
+        for number in [2, 0, 3, 1] {
+            let outcome = match number {
+                3 => Outcome::Skipped("why".to_owned()),
+                _ => Outcome::Passed,
+            };
+            let ended = Ended {
+                number,
+                outcome,
+                duration: Duration::ZERO,
+                exchanges: Vec::new(),
+                server_output: String::new(),
+            };
+            told.send(ended).unwrap();
+        }
+        drop(told);
+        let mut names = Names(Vec::new());
+        let known = KnownFailing::default();
+        let judged = tell(results, &cases, &known, &mut names).await.unwrap();
+        let expected: Vec<_> = cases.iter().map(|case| case.name()).collect();
+        assert_eq!(names.0, expected);
+        assert_eq!((judged.summary.passed, judged.summary.skipped), (3, 1));
+        assert_eq!(judged.statuses[3].1, Status::Skipped);
+    }
+
+    #[test]
+    fn where_a_server_is_free_nothing_fails() {
+        let failed = failed_by(Objection::fail("r", "e", "a"));
+        assert!(
+            matches!(recorded(failed), Outcome::Skipped(why) if why.contains("a instead of e"))
+        );
+        assert_eq!(recorded(Outcome::Passed), Outcome::Passed);
+    }
 
     #[tokio::test]
     async fn verdicts_become_outcomes() {

@@ -96,7 +96,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 enum Running {
     Elsewhere,
-    Process(Process),
+    Process(Box<Process>),
     Here(JoinSet<Result<(), transport::Error>>),
 }
 
@@ -193,7 +193,7 @@ impl Server {
             }
             match answer {
                 Ok(target) => {
-                    let running = Running::Process(process);
+                    let running = Running::Process(Box::new(process));
                     return Ok((Self { address, running }, target));
                 }
                 Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN).await,

@@ -36,6 +36,12 @@ use crate::{
 /// How often a server that has died is started again for the cases that are left.
 const REVIVALS: usize = 3;
 
+/// How long a server that answers nobody may take until it has ended.
+const DEATH_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long to wait between two looks whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// Why there is no setting.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
@@ -263,9 +269,25 @@ impl Setting {
         Ok(running.target.handle())
     }
 
-    /// How the server has ended, if it has, and what it wrote last.
+    /// How the server has ended, if it has, and what it wrote last. For use after something
+    /// went wrong: connections of a process break before the system says that it has ended.
     pub(crate) async fn obituary(&self) -> Option<String> {
-        let end = self.running.lock().await.server.ended().await?;
+        let mut running = self.running.lock().await;
+        let address = running.server.address().clone();
+        let end = async {
+            loop {
+                match running.server.ended().await {
+                    Some(end) => return end,
+                    None => tokio::time::sleep(LOOK_AGAIN).await,
+                }
+            }
+        };
+        let end = tokio::select! {
+            biased;
+            end = end => end,
+            Ok(_) = Target::connect(&address, self.props.profile) => return None,
+            () = tokio::time::sleep(DEATH_PATIENCE) => return None,
+        };
         let output = quoted(&self.output.since(0));
         Some(format!("the server has ended with {end}{output}"))
     }

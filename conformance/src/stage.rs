@@ -1,13 +1,13 @@
 //! What a case has to work with: the server, the host that it stands on as far as that is known,
 //! and the means to change it. How hosts and servers come to be is [`crate::setting`]'s.
 
-use std::{collections::BTreeMap, ops::Deref, path::Path, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Deref, path::Path, sync::Arc, time::Duration};
 
 use rkt_sim::live::{record::Record, step::Step};
 use tokio::sync::watch;
 
 use crate::{
-    case::{Objection, Verdict},
+    case::{Checking, Objection},
     hosts::HostDef,
     model::World,
     setting::Setting,
@@ -116,7 +116,7 @@ pub struct SceneDef {
     /// The host at its beginning.
     pub host: &'static HostDef,
     /// Plays it.
-    pub script: fn(Stage, Director) -> Pin<Box<dyn Future<Output = Verdict> + Send>>,
+    pub script: fn(Stage, Director) -> Checking,
 }
 
 impl std::fmt::Debug for SceneDef {

@@ -1,14 +1,15 @@
 //! `rkt-conformance run`: cases against a server.
 
-use std::{num::NonZeroUsize, process, sync::Arc, thread};
+use std::{fs, num::NonZeroUsize, path::Path, process, sync::Arc, thread, time::Duration};
 
 use rkt_conformance::{
     case::Case,
     cases,
     exit::Exit,
+    known::{KnownError, KnownFailing},
     lent::Lent,
     report,
-    run::{self, Options},
+    run::{self, Judged, Options},
     select,
     setting::Props,
     source::Source,
@@ -23,7 +24,7 @@ use super::Error;
 use crate::cli::Run;
 
 /// How long what is under way may take to end after a signal.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs cases, and says what came of them.
 pub fn run(args: &Run) -> Result<Exit, Error> {
@@ -34,6 +35,13 @@ pub fn run(args: &Run) -> Result<Exit, Error> {
     if args.quick {
         cases.retain(|case| case.is_quick());
     }
+    if cases.is_empty() {
+        return Err(Error::NothingQuick);
+    }
+    let known = match &args.known_failing {
+        Some(path) => read_known(path)?,
+        None => KnownFailing::default(),
+    };
     let lent = match &source {
         Source::Lent { data_dir, .. } => Some(Lent::take(data_dir)?),
         _ => None,
@@ -48,13 +56,15 @@ pub fn run(args: &Run) -> Result<Exit, Error> {
             room: room.path().to_owned(),
         }),
         jobs: args.jobs.unwrap_or_else(default_jobs),
+        known,
+        keeps_exchanges: false,
     };
     let runtime = Runtime::new().map_err(Error::Begin)?;
     let result = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Begin)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Begin)?;
         tokio::select! {
-            result = judge(args, &options, &cases) => result.map(Ok),
+            result = judge(args, &options, &all, &cases) => result.map(Ok),
             _ = interrupt.recv() => Ok(Err(SignalKind::interrupt())),
             _ = terminate.recv() => Ok(Err(SignalKind::terminate())),
         }
@@ -72,7 +82,12 @@ pub fn run(args: &Run) -> Result<Exit, Error> {
     }
 }
 
-async fn judge(args: &Run, options: &Options, cases: &[&Case]) -> Result<Exit, Error> {
+async fn judge(
+    args: &Run,
+    options: &Options,
+    all: &[Case],
+    cases: &[&Case],
+) -> Result<Exit, Error> {
     let mut replay = vec!["rkt-conformance".to_owned(), "run".to_owned()];
     replay.extend(args.target.replay());
     replay.extend(["--profile".to_owned(), args.profile.to_string()]);
@@ -83,8 +98,32 @@ async fn judge(args: &Run, options: &Options, cases: &[&Case]) -> Result<Exit, E
         cases: cases.len(),
     };
     let mut reporters = args.report.reporters()?;
-    let summary = run::run(options, &about, cases, &mut reporters).await?;
+    let Judged {
+        mut summary,
+        statuses,
+    } = run::run(options, &about, all, cases, &mut reporters).await?;
+    if let (true, Some(path)) = (args.fix, &args.known_failing) {
+        let fixed = options.known.fixed(&summary.stale, &statuses);
+        fs::write(path, fixed).map_err(|cause| Error::File {
+            path: path.clone(),
+            cause: cause.to_string(),
+        })?;
+        // All of this is known from now on.
+        summary.stale.clear();
+        summary.known += summary.failed();
+        (summary.failed_must, summary.failed_should) = (0, 0);
+    }
     Ok(summary.exit(args.strict))
+}
+
+fn read_known(path: &Path) -> Result<KnownFailing, Error> {
+    let unreadable = |cause: String| Error::File {
+        path: path.to_owned(),
+        cause,
+    };
+    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    text.parse()
+        .map_err(|error: KnownError| unreadable(error.to_string()))
 }
 
 /// Two for each processor: cases wait for servers, and servers for cases.

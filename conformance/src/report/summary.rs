@@ -49,12 +49,11 @@ impl Summary {
     /// What the program exits with; `strict` holds the server to SHOULD as well. A list of
     /// known failures that is out of date fails: else nobody would take entries out of it.
     pub fn exit(&self, strict: bool) -> Exit {
-        let is_failed = self.failed_must + self.broken > 0
-            || !self.stale.is_empty()
-            || (strict && self.failed_should > 0);
-        match is_failed {
-            true => Exit::Failed,
-            false => Exit::Passed,
+        let should = if strict { self.failed_should } else { 0 };
+        match (self.failed_must + self.broken + should, self.stale.len()) {
+            (0, 0) => Exit::Passed,
+            (0, _) => Exit::Stale,
+            _ => Exit::Failed,
         }
     }
 }
@@ -115,6 +114,8 @@ mod tests {
         let mut known = summary(&clause::P_1, failed(), Some("of old"));
         assert_eq!(known.exit(true), Exit::Passed);
         known.stale.push("ListPods/P-2/*".to_owned());
+        assert_eq!(known.exit(false), Exit::Stale);
+        known.failed_must += 1;
         assert_eq!(known.exit(false), Exit::Failed);
         let passed = summary(&clause::P_1, Outcome::Passed, Some("of old"));
         assert_eq!(passed.passed, 1);

@@ -1,6 +1,8 @@
 //! Each exit code, and what goes with it. 0 and 1 are also what `honest` and `broken` are
 //! about.
 
+use std::fs;
+
 use rkt_api::server::Dialect;
 use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
@@ -37,6 +39,14 @@ async fn usage_is_2() {
         &[][..],
         &["run"],
         &["run", "--connect", "no address"],
+        &["run", "--connect", "localhost:1", "--model"],
+        &["run", "--data-dir", "/tmp"],
+        &["run", "--launch", "server without blanks"],
+        &["run", "--", "server", "without", "blanks"],
+        &["run", "--model", "--known-failing", "/no/such/file"],
+        &["run", "--model", "--fix"],
+        &["run", "--model", "["],
+        &["explain", "GetInfo"],
         &["run", "--connect", "localhost:1", "--profile", "other"],
         &["other"],
     ] {
@@ -93,6 +103,51 @@ async fn nothing_matched_is_4() {
 }
 
 #[tokio::test]
+async fn stale_is_5() {
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join("known.txt");
+    let list = path.to_str().unwrap();
+    let args = ["run", "--model", "--known-failing", list, "GetInfo"];
+
+    fs::write(
+        &path,
+        "# What is missing\nGetInfo/*  # of old\nNothing/*  # gone\n",
+    )
+    .unwrap();
+    let ran = program(&args).await;
+    assert_eq!(ran.exit, 5, "{ran:?}");
+    for stale in ["GetInfo/*", "Nothing/*"] {
+        assert!(ran.stdout.contains(stale), "{ran:?}");
+    }
+
+    let ran = program(&[&args[..], &["--fix"]].concat()).await;
+    assert_eq!(ran.exit, 0, "{ran:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "# What is missing\n");
+    assert_eq!(program(&args).await.exit, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_to_fail_is_no_failure() {
+    let server = Served::start(Dialect::Documented).await;
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join("known.txt");
+    fs::write(&path, "").unwrap();
+    let case = "InspectPod/P-4/none-is";
+    let args = ["--profile", "rkt-1.30", "--strict", "--known-failing"];
+    let args = [&args[..], &[path.to_str().unwrap(), case]].concat();
+
+    let ran = run(&server.address, &args).await;
+    assert_eq!((ran.exit, ran.failed()), (1, vec![case]), "{ran:?}");
+    let fixed = run(&server.address, &[&args[..], &["--fix"]].concat()).await;
+    assert_eq!(fixed.exit, 0, "{fixed:?}");
+    let list = fs::read_to_string(&path).unwrap();
+    assert_eq!(list, format!("{case}  # new\n"));
+    let ran = run(&server.address, &args).await;
+    assert_eq!((ran.exit, ran.failed()), (0, vec![]), "{ran:?}");
+    assert!(ran.stdout.contains("1 failed as known"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn names_can_be_listed() {
     let ran = program(&["list", "GetInfo"]).await;
     assert_eq!(ran.exit, 0, "{ran:?}");
@@ -110,6 +165,13 @@ async fn names_can_be_listed() {
         ran.stdout,
         "SHOULD ListPods/P-16/order: ListPods orders by id\n"
     );
+
+    let ran = program(&["list", "--json", "ListPods/P-16/order"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(listed[0]["name"], "ListPods/P-16/order");
+    assert_eq!(listed[0]["clause"], "P-16");
+    assert_eq!(listed[0]["level"], "SHOULD");
+    assert_eq!(listed[0]["quick"], true);
 }
 
 #[tokio::test]
@@ -118,7 +180,8 @@ async fn the_help_explains_the_codes() {
         let ran = program(args).await;
         assert_eq!(ran.exit, 0);
         assert!(
-            ran.stdout.contains("3  the server cannot be reached"),
+            ran.stdout
+                .contains("3  the server cannot be started or reached"),
             "{ran:?}"
         );
     }

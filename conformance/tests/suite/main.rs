@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod broken;
+mod commands;
 mod exit_codes;
 mod honest;
 mod host;
 mod model;
 mod proxy;
 mod support;
+mod targets;
