@@ -176,7 +176,7 @@ impl TargetArgs {
                 "--data-dir",
                 self.data_dir.as_ref().map(|dir| dir.display().to_string()),
             ),
-            ("--launch", launch.map(|launch| launch.line())),
+            ("--launch", launch.map(|launch| launch.line().to_owned())),
         ];
         let given = flags
             .into_iter()

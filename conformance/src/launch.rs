@@ -13,6 +13,7 @@ const NEEDED: [&str; 2] = ["{data_dir}", "{listen}"];
 /// `{dialect}`, which are two names of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
+    line: String,
     words: Vec<String>,
 }
 
@@ -36,7 +37,12 @@ impl FromStr for Launch {
     /// Splits a line as a shell does, without expanding anything.
     fn from_str(line: &str) -> Result<Self, LaunchError> {
         let words = shell_words::split(line);
-        Self::from_words(words.map_err(|_| LaunchError::Quotes(line.to_owned()))?)
+        let words = words.map_err(|_| LaunchError::Quotes(line.to_owned()))?;
+        let line = line.to_owned();
+        Ok(Self {
+            line,
+            ..Self::from_words(words)?
+        })
     }
 }
 
@@ -55,12 +61,15 @@ impl Launch {
                 return Err(LaunchError::Missing(blank));
             }
         }
-        Ok(Self { words })
+        Ok(Self {
+            line: shell_words::join(&words),
+            words,
+        })
     }
 
     /// The command as a line, blanks and all.
-    pub fn line(&self) -> String {
-        shell_words::join(&self.words)
+    pub fn line(&self) -> &str {
+        &self.line
     }
 
     /// The program and its arguments, filled in.
@@ -97,6 +106,9 @@ mod tests {
             ]
         );
         assert_eq!(launch.line().parse::<Launch>().unwrap(), launch);
+        let words = launch.words.clone();
+        let again: Launch = Launch::from_words(words).unwrap().line().parse().unwrap();
+        assert_eq!(again.words, launch.words);
     }
 
     #[test]

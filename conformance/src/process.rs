@@ -41,8 +41,10 @@ impl Process {
             // What it starts is ended with it. Ctrl-C is for the suite to pass on.
             .process_group(0);
         let quiet = Quiet::alone().await;
-        let mut child = command.spawn()?;
-        drop(quiet);
+        let child = command.spawn();
+        // A panic there would be one of the suite's, and has no more to tell.
+        let _ = tokio::task::spawn_blocking(|| quiet.end()).await;
+        let mut child = child?;
         let mut readers = Vec::new();
         if let Some(pipe) = child.stdout.take() {
             readers.push(tokio::spawn(output.clone().read_from(pipe)));

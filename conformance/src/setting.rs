@@ -173,10 +173,11 @@ impl Setting {
         let world = Arc::clone(&self.world);
         let name = step.name();
         let playing = tokio::task::spawn_blocking(move || {
-            let _quiet = quiet;
             // A player knows what is on disk whatever has happened in a step.
             let mut player = player.lock().unwrap_or_else(PoisonError::into_inner);
-            let record = player.play(&step)?;
+            let played = player.play(&step);
+            quiet.end();
+            let record = played?;
             world.apply(&record);
             Ok(record)
         });

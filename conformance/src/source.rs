@@ -51,7 +51,7 @@ impl fmt::Display for Source {
             Self::Lent { address, data_dir } => {
                 write!(f, "{address} on {}", data_dir.display())
             }
-            Self::Launch(launch) => f.write_str(&launch.line()),
+            Self::Launch(launch) => f.write_str(launch.line()),
             Self::Here(_) => f.write_str("the model in this process"),
         }
     }
