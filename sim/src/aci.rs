@@ -184,7 +184,10 @@ impl Image {
     pub fn index_size_bytes(&self) -> io::Result<i64> {
         match self.size_bytes {
             Some(size_bytes) => Ok(size_bytes),
-            None => i64::try_from(tar(self)?.len()).map_err(io::Error::other),
+            None => {
+                let facts = Known::default().facts(self)?;
+                i64::try_from(facts.blob_bytes).map_err(io::Error::other)
+            }
         }
     }
 

@@ -230,7 +230,7 @@ impl Pod {
     ///
     /// When an app's image cannot be put into a tar, which decides its id.
     pub fn manifest_json(&self) -> io::Result<Vec<u8>> {
-        pod(self)
+        pod(self, &mut Known::default())
     }
 }
 
@@ -241,7 +241,7 @@ impl Image {
     ///
     /// As [`Image::blob_key`], for an image that this one depends on by its id.
     pub fn manifest_json(&self) -> io::Result<Vec<u8>> {
-        image(self)
+        image(self, &mut Known::default())
     }
 }
 
