@@ -110,6 +110,7 @@ impl On {
 /// One check of one clause.
 pub struct Case {
     name: String,
+    method: Method,
     clause: &'static Clause,
     level: Level,
     on: On,
@@ -131,6 +132,7 @@ impl Case {
     {
         Self {
             name: format!("{method}/{}/{content}", clause.id),
+            method,
             clause,
             level: clause.level,
             on: On::Any(&hosts::EMPTY),
@@ -164,6 +166,11 @@ impl Case {
     /// The name, which is stable: `METHOD/CLAUSE/content`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The method that is called.
+    pub fn method(&self) -> Method {
+        self.method
     }
 
     /// The clause that is checked.

@@ -7,6 +7,7 @@ use rkt_conformance::{
     exit::Exit,
     launch::{Launch, LaunchError},
     profile::Profile,
+    random::RandomArgs,
     report::ReportArgs,
     select::Pattern,
     serve_model::ServeModel,
@@ -33,6 +34,7 @@ pub enum Command {
     Explain(Explain),
     /// Write the host of a case, to try a server on by hand
     Host(Host),
+    SelfTest(SelfTest),
     ServeModel(ServeModel),
 }
 
@@ -64,6 +66,9 @@ pub struct Run {
     pub jobs: Option<NonZeroUsize>,
 
     #[command(flatten)]
+    pub random: RandomArgs,
+
+    #[command(flatten)]
     pub report: ReportArgs,
 
     /// Run only cases whose names begin with one of these, such as ListPods/F-P9, or that match
@@ -74,6 +79,27 @@ pub struct Run {
     // The last: the command that it may end with comes after the cases.
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// Test the suite itself: servers that are wrong on purpose, each of which has to be found out
+///
+/// Each lie breaks one clause. The reference model tells it, and the cases of the clause are run
+/// until one fails. Prints a line for each lie: whether it was caught, after what time, and by
+/// which case. Exits with 1 when one was not caught, when a clause has no lie about it, or when
+/// a case finds fault with the model where it does not lie.
+#[derive(Debug, Args)]
+pub struct SelfTest {
+    /// How many lies to tell at once [default: 6]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Do not run the cases against the model where it does not lie
+    #[arg(long)]
+    pub skip_honest: bool,
+
+    /// Tell only lies whose names begin with one of these, such as P-14/
+    #[arg(value_name = "NAME")]
+    pub lies: Vec<String>,
 }
 
 /// Which server is to be judged, and on which hosts.

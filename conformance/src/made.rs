@@ -53,12 +53,15 @@ impl Made {
                 lent::clear(data_dir)?;
                 (data_dir.clone(), None)
             }
-            Source::Unknown(_) | Source::Launch(_) | Source::Here(_) => {
+            Source::Unknown(_) | Source::Launch(_) | Source::Here(_) | Source::Described(_) => {
                 let room = TempDir::with_prefix_in("host-", room)?;
                 (room.path().join(DATA_DIR), Some(room))
             }
         };
-        let (player, holds) = write(&data_dir, &spec)?;
+        let (player, holds) = match source {
+            Source::Described(_) => write(&data_dir, &HostSpec::default())?,
+            _ => write(&data_dir, &spec)?,
+        };
         Ok(Self {
             spec,
             data_dir,

@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::List(args) => commands::list::list(&args),
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Host(args) => commands::host::host(&args),
+        Command::SelfTest(args) => commands::self_test::self_test(&args),
         Command::ServeModel(args) => commands::serve_model(&args),
     };
     let error = match exit {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         | Error::Report(_)
         | Error::Serve(_)
         | Error::Host { .. }
+        | Error::SelfTest(_)
         | Error::Begin(_) => Exit::Failed,
     }
     .into()

@@ -29,13 +29,22 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program with arguments. What it writes goes to `output`.
     pub(crate) async fn start(words: &[String], output: &Output) -> io::Result<Self> {
+        Self::start_with(words, Stdio::null(), output).await
+    }
+
+    /// The same with something to be its standard input.
+    pub(crate) async fn start_with(
+        words: &[String],
+        stdin: Stdio,
+        output: &Output,
+    ) -> io::Result<Self> {
         let [program, arguments @ ..] = words else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let mut command = Command::new(program);
         command
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // What it starts is ended with it. Ctrl-C is for the suite to pass on.
@@ -95,7 +104,7 @@ impl Process {
     }
 
     /// Sends a signal to the process and to whatever it has started.
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             // It may have ended just now.

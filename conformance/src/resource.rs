@@ -1,7 +1,10 @@
 //! Pods and images as far as they are alike: both are listed, inspected and filtered. So what
 //! is checked of both alike is written once, against [`Resource`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use prost::Message;
@@ -15,15 +18,23 @@ use tonic::Status;
 use crate::{
     case::{Method, Objection},
     filters::{self, ImageFacts, PodFacts},
+    model::{self, Expected, Refusal, World, expected::Timed},
+    oracle::{Formats, Oracle},
+    profile::Profile,
+    stage::Stage,
     survey::Survey,
     target::{Target, refused},
     text,
 };
 
 /// Something that is listed, inspected and filtered.
-pub(crate) trait Resource: Message + Clone + Default + PartialEq + 'static {
+pub(crate) trait Resource:
+    Message + Clone + Default + PartialEq + Timed<Times: Send + Sync> + Formats + 'static
+{
     /// What it is called.
     const NOUN: &str;
+    /// The message's name in the proto.
+    const TYPE: &str;
     /// The method that lists all.
     const LIST: Method;
     /// The method that answers one.
@@ -48,6 +59,21 @@ pub(crate) trait Resource: Message + Clone + Default + PartialEq + 'static {
 
     /// Whether the contract has it meet the condition.
     fn meets(filter: &Self::Filter, facts: &Self::Facts) -> bool;
+
+    /// The list that the model answers with, in the contract's order.
+    fn expected(
+        world: &World,
+        profile: Profile,
+        filters: &[Self::Filter],
+        detail: bool,
+    ) -> Vec<Expected<Self>>;
+
+    /// What the model answers about one.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that it answers with instead.
+    fn expected_one(world: &World, profile: Profile, id: &str) -> Result<Expected<Self>, Refusal>;
 
     /// What the target remembers of them.
     fn memory(target: &Target) -> &Memory<Self>;
@@ -77,6 +103,9 @@ pub(crate) trait Resource: Message + Clone + Default + PartialEq + 'static {
 pub(crate) struct Memory<R: Resource> {
     survey: OnceCell<Arc<Survey<R>>>,
     facts: Mutex<Option<Arc<Vec<R::Facts>>>>,
+    /// What the model last had to say.
+    expected: Mutex<Option<Arc<Lists<R>>>>,
+    appc_version: OnceCell<Arc<str>>,
 }
 
 impl<R: Resource> Default for Memory<R> {
@@ -84,6 +113,8 @@ impl<R: Resource> Default for Memory<R> {
         Self {
             survey: OnceCell::new(),
             facts: Mutex::default(),
+            expected: Mutex::default(),
+            appc_version: OnceCell::new(),
         }
     }
 }
@@ -118,6 +149,51 @@ pub(crate) async fn facts_before<R: Resource>(
     }
 }
 
+/// What the model says of all pods or images.
+pub(crate) struct Lists<R: Resource> {
+    /// The world that it says this of.
+    world: Arc<World>,
+    /// Listed without detail, by id.
+    pub(crate) brief: BTreeMap<String, Expected<R>>,
+    /// Listed with detail, by id.
+    pub(crate) detailed: BTreeMap<String, Expected<R>>,
+    /// The facts about them, by id.
+    pub(crate) facts: Vec<R::Facts>,
+}
+
+/// What the model says of all of them, worked out once for each world.
+pub(crate) fn lists_expected<R: Resource>(target: &Target, oracle: &Oracle) -> Arc<Lists<R>> {
+    let mut known = lock(&R::memory(target).expected);
+    match &*known {
+        Some(lists) if Arc::ptr_eq(&lists.world, oracle.world()) => Arc::clone(lists),
+        _ => {
+            let list = |detail| {
+                let all = oracle.list::<R>(&[], detail).into_iter();
+                all.map(|one| (one.message.id().to_owned(), one))
+            };
+            let detailed: BTreeMap<String, Expected<R>> = list(true).collect();
+            let lists = Arc::new(Lists {
+                world: Arc::clone(oracle.world()),
+                brief: list(false).collect(),
+                facts: detailed.values().map(|one| one.message.facts()).collect(),
+                detailed,
+            });
+            *known = Some(Arc::clone(&lists));
+            lists
+        }
+    }
+}
+
+/// The appc version that the server gives, asked for once a run.
+pub(crate) async fn appc_version(stage: &Stage) -> Result<Arc<str>, Objection> {
+    let version = &Image::memory(stage).appc_version;
+    let version = version.get_or_try_init(|| async {
+        let info = stage.info().await?.info.unwrap_or_default();
+        Ok(info.appc_version.into())
+    });
+    version.await.cloned()
+}
+
 /// What the mutex guards stays whole whatever panics.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -125,6 +201,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Resource for Pod {
     const NOUN: &str = "pod";
+    const TYPE: &str = "Pod";
     const LIST: Method = Method::ListPods;
     const INSPECT: Method = Method::InspectPod;
 
@@ -149,6 +226,19 @@ impl Resource for Pod {
 
     fn meets(filter: &PodFilter, facts: &PodFacts) -> bool {
         filters::pod_meets(filter, facts)
+    }
+
+    fn expected(
+        world: &World,
+        profile: Profile,
+        filters: &[PodFilter],
+        detail: bool,
+    ) -> Vec<Expected<Self>> {
+        model::pods::list(world, profile, &list_pods(filters, detail))
+    }
+
+    fn expected_one(world: &World, profile: Profile, id: &str) -> Result<Expected<Self>, Refusal> {
+        model::pods::inspect(world, profile, id)
     }
 
     fn memory(target: &Target) -> &Memory<Self> {
@@ -189,6 +279,7 @@ fn list_pods(filters: &[PodFilter], detail: bool) -> ListPodsRequest {
 
 impl Resource for Image {
     const NOUN: &str = "image";
+    const TYPE: &str = "Image";
     const LIST: Method = Method::ListImages;
     const INSPECT: Method = Method::InspectImage;
 
@@ -213,6 +304,19 @@ impl Resource for Image {
 
     fn meets(filter: &ImageFilter, facts: &ImageFacts) -> bool {
         filters::image_meets(filter, facts)
+    }
+
+    fn expected(
+        world: &World,
+        profile: Profile,
+        filters: &[ImageFilter],
+        detail: bool,
+    ) -> Vec<Expected<Self>> {
+        model::images::list(world, profile, &list_images(filters, detail))
+    }
+
+    fn expected_one(world: &World, profile: Profile, id: &str) -> Result<Expected<Self>, Refusal> {
+        model::images::inspect(world, profile, id)
     }
 
     fn memory(target: &Target) -> &Memory<Self> {

@@ -175,7 +175,7 @@ async fn reach(props: &Arc<Props>) -> Result<Option<Target>, SettingError> {
             setting.close().await;
             Ok(None)
         }
-        Source::Here(_) => Ok(None),
+        Source::Here(_) | Source::Described(_) => Ok(None),
     }
 }
 

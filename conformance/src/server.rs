@@ -113,7 +113,7 @@ impl Server {
                 Ok((server, target))
             }
             Source::Launch(launch) => Self::launch(launch, setup).await,
-            Source::Here(serve) => Self::serve(serve, setup).await,
+            Source::Here(serve) | Source::Described(serve) => Self::serve(serve, setup).await,
         }
     }
 

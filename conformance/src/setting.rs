@@ -11,7 +11,7 @@ use std::{
 use rkt_sim::{
     host::Hold,
     live::{
-        Player, StepError,
+        HostState, Player, StepError,
         record::Record,
         step::{self, Step},
     },
@@ -95,13 +95,29 @@ impl Setting {
     ///
     /// [`SettingError`].
     pub async fn make(props: &Arc<Props>, host: &'static HostDef) -> Result<Self, SettingError> {
+        Self::of(props, host.spec).await
+    }
+
+    /// Another host, made from this description, with a server of the same kind on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::make`].
+    pub async fn beside(&self, spec: HostSpec) -> Result<Self, SettingError> {
+        Self::of(&self.props, || spec).await
+    }
+
+    async fn of(
+        props: &Arc<Props>,
+        spec: impl FnOnce() -> HostSpec + Send + 'static,
+    ) -> Result<Self, SettingError> {
         let written_unix_ns = clock::now_unix_ns();
         let quiet = Quiet::shared().await;
         let making = tokio::task::spawn_blocking({
             let props = Arc::clone(props);
             move || {
                 let _quiet = quiet;
-                Made::make(&props.source, &props.room, (host.spec)())
+                Made::make(&props.source, &props.room, spec())
             }
         });
         let made = match making.await {
@@ -187,6 +203,18 @@ impl Setting {
         }
     }
 
+    /// Whether the server was there before the host: it has seen the host come, and others
+    /// before it, of which the model knows nothing.
+    pub fn server_is_older(&self) -> bool {
+        matches!(self.props.source, Source::Lent { .. })
+    }
+
+    /// How far the steps that were played have brought the host, for those who make up more.
+    pub fn host_state(&self) -> HostState {
+        let player = self.player.lock().unwrap_or_else(PoisonError::into_inner);
+        player.state().clone()
+    }
+
     /// Where the host is.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
@@ -222,6 +250,18 @@ impl Setting {
     pub async fn server_pid(&self) -> Result<u32, Objection> {
         let pid = self.running.lock().await.server.pid();
         pid.ok_or_else(|| Objection::skip("it needs a server that the suite starts"))
+    }
+
+    /// The command that starts a server on this data directory and at this address, in words.
+    ///
+    /// # Errors
+    ///
+    /// The case is skipped where the suite has none.
+    pub(crate) fn command(&self, data_dir: &Path, listen: &str) -> Result<Vec<String>, Objection> {
+        match &self.props.source {
+            Source::Launch(launch) => Ok(launch.fill(data_dir, listen, self.props.profile)),
+            _ => Err(Objection::skip("it needs a command that starts the server")),
+        }
     }
 
     /// What the server has written on its standard output and error so far, the last of it;

@@ -28,9 +28,20 @@ pub enum Source {
     Launch(Launch),
     /// This process.
     Here(Serve),
+    /// This process, where hosts are described and not written: for cases that change nothing,
+    /// before servers that look at no disk.
+    Described(Serve),
 }
 
 impl Source {
+    /// The same, without a disk, if it can do without.
+    pub fn described(self) -> Self {
+        match self {
+            Self::Here(serve) => Self::Described(serve),
+            other => other,
+        }
+    }
+
     /// The model itself, which conforms.
     pub fn model() -> Self {
         Self::serving(|model| model)
@@ -52,7 +63,7 @@ impl fmt::Display for Source {
                 write!(f, "{address} on {}", data_dir.display())
             }
             Self::Launch(launch) => f.write_str(launch.line()),
-            Self::Here(_) => f.write_str("the model in this process"),
+            Self::Here(_) | Self::Described(_) => f.write_str("the model in this process"),
         }
     }
 }

@@ -50,6 +50,14 @@ impl Stage {
         }
     }
 
+    /// The same stage with another connection to the server.
+    pub fn with_target(&self, target: Target) -> Self {
+        Self {
+            target: Arc::new(target),
+            ..self.clone()
+        }
+    }
+
     /// The same stage for a case that takes part in a scene.
     pub fn with_seat(self, seat: Seat) -> Self {
         Self {

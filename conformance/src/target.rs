@@ -9,6 +9,7 @@ use rkt_api::api::{
 };
 use tonic::{
     Status,
+    client::Grpc,
     transport::{self, Channel, Endpoint},
 };
 
@@ -141,6 +142,15 @@ impl Target {
         let recorder = Recorder::new(self.channel.clone(), Arc::clone(&self.exchanges));
         // A host with many pods has a long answer; how long is no clause.
         PublicApiClient::new(recorder).max_decoding_message_size(usize::MAX)
+    }
+
+    /// A client for messages as bytes, ready to call.
+    pub(crate) async fn raw(&self) -> Result<Grpc<Recorder>, Status> {
+        let recorder = Recorder::new(self.channel.clone(), Arc::clone(&self.exchanges));
+        let mut client = Grpc::new(recorder).max_decoding_message_size(usize::MAX);
+        let ready = client.ready().await;
+        ready.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(client)
     }
 
     /// Calls GetInfo.

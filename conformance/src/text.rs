@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, sync::LazyLock};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use rkt_api::api;
+use serde_json::{Map, Value};
 use tonic::{Code, Status};
 
 use crate::case::Method;
@@ -33,13 +34,9 @@ pub(crate) fn request<M: Message + fmt::Debug>(method: Method, message: &M) -> S
 
 /// An encoded message as JSON; `None` when it is no message of this type.
 pub(crate) fn json(message_type: &str, message: &[u8]) -> Option<String> {
-    let descriptor = DESCRIPTORS.as_ref()?.get_message_by_name(message_type)?;
-    let dynamic = DynamicMessage::decode(descriptor, message).ok()?;
     let mut json = serde_json::Serializer::new(Vec::new());
-    let options = SerializeOptions::new()
-        .use_proto_field_name(true)
-        .stringify_64_bit_integers(false);
-    dynamic.serialize_with_options(&mut json, &options).ok()?;
+    let dynamic = dynamic(message_type, message)?;
+    dynamic.serialize_with_options(&mut json, &options()).ok()?;
     String::from_utf8(json.into_inner()).ok()
 }
 
@@ -49,6 +46,32 @@ pub(crate) fn fields(message_type: &str) -> Vec<String> {
     let message = descriptors.and_then(|pool| pool.get_message_by_name(message_type));
     let fields = message.iter().flat_map(|message| message.fields());
     fields.map(|field| field.name().to_owned()).collect()
+}
+
+fn options() -> SerializeOptions {
+    SerializeOptions::new()
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false)
+}
+
+/// The fields of a message that are set, by name, as JSON has them.
+pub(crate) fn set_fields<M: Message>(
+    message_type: &str,
+    message: &M,
+) -> Option<Map<String, Value>> {
+    let dynamic = dynamic(message_type, &message.encode_to_vec())?;
+    let json = serde_json::value::Serializer;
+    match dynamic.serialize_with_options(json, &options()).ok()? {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    }
+}
+
+/// A message as it came over the wire, read by the published descriptors. `None` where it is
+/// no such message.
+pub(crate) fn dynamic(message_type: &str, bytes: &[u8]) -> Option<DynamicMessage> {
+    let descriptor = DESCRIPTORS.as_ref()?.get_message_by_name(message_type)?;
+    DynamicMessage::decode(descriptor, bytes).ok()
 }
 
 /// An error: its code as gRPC writes it, and its message.

@@ -1,14 +1,19 @@
 //! GetInfo: the server about itself.
 
+use std::path::Path;
+
 use rkt_api::api::{GetInfoRequest, GlobalFlags, Info};
 
 use crate::{
-    case::{Case, Method, Objection, Verdict},
-    clause,
+    case::{Case, Method, Objection, On, Verdict},
+    clause, hosts,
     stage::Stage,
     target::Target,
     text,
 };
+
+/// The version of the API that the document describes.
+const API_VERSION: &str = "1.0.0-alpha";
 
 pub(super) fn cases() -> Vec<Case> {
     let method = Method::GetInfo;
@@ -21,6 +26,12 @@ pub(super) fn cases() -> Vec<Case> {
             flags(&target).await.map(drop)
         }),
         Case::new(method, &clause::I_2, "dir", dir),
+        Case::new(method, &clause::I_2, "dir-as-started", dir_as_started)
+            .on(On::Still(&hosts::EMPTY)),
+        Case::new(method, &clause::I_2, "config-dirs", config_dirs).decided(),
+        Case::new(method, &clause::I_2, "insecure_flags", insecure_flags).decided(),
+        Case::new(method, &clause::I_1, "api-version", api_version).decided(),
+        Case::new(method, &clause::I_1, "steady", steady).decided(),
     ]
 }
 
@@ -47,6 +58,78 @@ async fn dir(target: Stage) -> Verdict {
             "an empty one",
         )),
         false => Ok(()),
+    }
+}
+
+/// That it is the one that the suite has started the server with. Links on the way there are
+/// the server's own business.
+async fn dir_as_started(stage: Stage) -> Verdict {
+    let wanted = stage.data_dir()?;
+    let found = flags(&stage).await?.dir;
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match real(Path::new(&found)) == real(wanted) {
+        true => Ok(()),
+        false => Err(wrong(
+            &format!("global_flags.dir {:?}", wanted.display().to_string()),
+            format!("{found:?}"),
+        )),
+    }
+}
+
+/// That those two are paths which every rkt has.
+async fn config_dirs(stage: Stage) -> Verdict {
+    let flags = flags(&stage).await?;
+    for (field, dir) in [
+        ("system_config_dir", flags.system_config_dir),
+        ("local_config_dir", flags.local_config_dir),
+    ] {
+        if !dir.starts_with('/') {
+            return Err(wrong(
+                &format!("an absolute path in global_flags.{field}"),
+                format!("{dir:?}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// That there is a word for no flag at all.
+async fn insecure_flags(stage: Stage) -> Verdict {
+    let found = flags(&stage).await?.insecure_flags;
+    let mut names = found.split(',');
+    let is_list = names
+        .clone()
+        .all(|name| !name.is_empty() && name.trim() == name);
+    match is_list && (found == "none" || !names.any(|name| name == "none")) {
+        true => Ok(()),
+        false => Err(wrong(
+            "\"none\" or names joined by commas in global_flags.insecure_flags",
+            format!("{found:?}"),
+        )),
+    }
+}
+
+async fn api_version(stage: Stage) -> Verdict {
+    let found = info(&stage).await?.api_version;
+    match found == API_VERSION {
+        true => Ok(()),
+        false => Err(wrong(
+            &format!("api_version {API_VERSION:?}"),
+            format!("{found:?}"),
+        )),
+    }
+}
+
+/// That it says the same each time it is asked.
+async fn steady(stage: Stage) -> Verdict {
+    let first = info(&stage).await?;
+    let second = info(&stage).await?;
+    match first == second {
+        true => Ok(()),
+        false => Err(wrong(
+            &format!("{first:?} as before"),
+            format!("{second:?}"),
+        )),
     }
 }
 

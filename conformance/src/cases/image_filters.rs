@@ -17,14 +17,14 @@ use crate::{
 const OTHERS: usize = 3;
 
 /// An id that no image has, since it is not hexadecimal.
-const NO_IMAGE: &str = "sha512-no-such-image";
+pub(super) const NO_IMAGE: &str = "sha512-no-such-image";
 
 /// What no image's name has in it.
 const NO_NAME: &str = "no such name";
 
 /// The fields of an image filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ImageField {
+pub(crate) enum ImageField {
     Ids,
     FullNames,
     Prefixes,
@@ -37,58 +37,63 @@ pub(super) enum ImageField {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let mut cases = filtering::cases::<Image>();
+    let mut cases = filtering::common::<Image>();
     for (name, time) in [
         ("zero", 0),
         ("negative", -1),
         ("least", i64::MIN),
+        ("one", 1),
         ("most", i64::MAX),
     ] {
-        cases.extend([
-            case(&clause::W_7, &format!("imported_after:{name}"), move |_| {
-                Ok(imported(time, 0))
-            }),
-            case(
-                &clause::W_7,
-                &format!("imported_before:{name}"),
-                move |_| Ok(imported(0, time)),
-            ),
-        ]);
+        cases.extend(filtering::cases::<Image>(
+            &clause::W_7,
+            format_args!("imported_after:{name}"),
+            move |_| Ok(imported(time, 0)),
+        ));
+        cases.extend(filtering::cases::<Image>(
+            &clause::W_7,
+            format_args!("imported_before:{name}"),
+            move |_| Ok(imported(0, time)),
+        ));
     }
-    cases.extend([
-        case(&clause::W_7, "both-negative", |_| Ok(imported(-1, -1))),
-        case(&clause::W_7, "nothing-between", |all| {
+    for (name, after, before) in [
+        ("both-negative", -1, -1),
+        ("both-least", i64::MIN, i64::MIN),
+        ("both-most", i64::MAX, i64::MAX),
+        ("least-and-most", i64::MIN, i64::MAX),
+        ("most-and-least", i64::MAX, i64::MIN),
+        ("most-and-one", i64::MAX, 1),
+        ("one-and-most", 1, i64::MAX),
+    ] {
+        cases.extend(filtering::cases::<Image>(&clause::W_7, name, move |_| {
+            Ok(imported(after, before))
+        }));
+    }
+    for (name, wider_s) in [
+        ("nothing-between", 1),
+        ("before-ends-before-after", 0),
+        ("contradictory", -1),
+    ] {
+        cases.extend(filtering::cases::<Image>(&clause::W_7, name, move |all| {
             let (pivot, _) = richest::<Image>(all)?;
-            Ok(imported(
-                pivot.imported_s,
-                pivot.imported_s.saturating_add(1),
-            ))
-        }),
-        case(&clause::W_7, "before-ends-before-after", |all| {
-            let (pivot, _) = richest::<Image>(all)?;
-            Ok(imported(pivot.imported_s, pivot.imported_s))
-        }),
-    ]);
+            let time = pivot.imported_s;
+            Ok(imported(time, time.saturating_add(wider_s)))
+        }));
+    }
     for field in Image::FIELDS.iter().filter(|field| is_text(**field)) {
         let name = Image::name(*field);
-        cases.extend([
-            case(&clause::W_8, &format!("empty:{name}"), |_| {
-                Ok(vec![with_value(*field, "")])
-            }),
-            case(&clause::W_8, &format!("upper-case:{name}"), |all| {
-                upper_case(*field, all)
-            }),
-        ]);
+        cases.extend(filtering::cases::<Image>(
+            &clause::W_8,
+            format_args!("empty:{name}"),
+            |_| Ok(vec![with_value(*field, "")]),
+        ));
+        cases.extend(filtering::cases::<Image>(
+            &clause::W_8,
+            format_args!("upper-case:{name}"),
+            |all| upper_case(*field, all),
+        ));
     }
     cases
-}
-
-fn case(
-    clause: &'static Clause,
-    content: &str,
-    make: impl Fn(&[ImageFacts]) -> filtering::Filters<Image> + Send + Sync + 'static,
-) -> Case {
-    filtering::case::<Image>(clause, content, make)
 }
 
 fn imported(after: i64, before: i64) -> Vec<ImageFilter> {
@@ -248,7 +253,7 @@ fn without_last(text: &str) -> &str {
 }
 
 /// A filter with one value, or for labels and annotations with it as key and value.
-fn with_value(field: ImageField, value: &str) -> ImageFilter {
+pub(super) fn with_value(field: ImageField, value: &str) -> ImageFilter {
     let mut filter = ImageFilter::default();
     let values = vec![value.to_owned()];
     let pairs = vec![KeyValue {

@@ -3,7 +3,7 @@
 
 use rkt_api::api::{KeyValue, Pod, PodFilter, PodState};
 
-use super::filtering::{self, Fields, other_than, richest, twice};
+use super::filtering::{self, Fields, Filters, other_than, richest, twice};
 use crate::{
     case::Case,
     clause::{self, Clause},
@@ -14,7 +14,7 @@ use crate::{
 const OTHERS: usize = 3;
 
 /// An id that pods do not have. It would do no harm if one had.
-const NO_POD: &str = "ffffffff-ffff-ffff-ffff-fffffffffff0";
+pub(super) const NO_POD: &str = "ffffffff-ffff-ffff-ffff-fffffffffff0";
 
 /// A number that is no state.
 const NO_STATE: i32 = 4711;
@@ -22,7 +22,8 @@ const NO_STATE: i32 = 4711;
 /// A cgroup that no pod is in, nor above.
 const NO_CGROUP: &str = "/no-such.slice/no-such.scope";
 
-const STATES: [PodState; 9] = [
+/// The states of the proto.
+pub(super) const STATES: [PodState; 9] = [
     PodState::Undefined,
     PodState::Embryo,
     PodState::Preparing,
@@ -36,7 +37,7 @@ const STATES: [PodState; 9] = [
 
 /// The fields of a pod filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PodField {
+pub(crate) enum PodField {
     Ids,
     States,
     AppNames,
@@ -48,44 +49,46 @@ pub(super) enum PodField {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let mut cases = filtering::cases::<Pod>();
-    cases.extend([
-        case(&clause::W_4, "unknown-state", |_| Ok(states(&[NO_STATE]))),
-        case(&clause::W_4, "negative-state", |_| Ok(states(&[-1]))),
-        case(&clause::W_4, "unknown-and-known-state", |all| {
-            let (pivot, _) = richest::<Pod>(all)?;
-            Ok(states(&[NO_STATE, pivot.state]))
-        }),
-        case(&clause::P_17, "not-for-filters", |all| {
-            let (pivot, _) = richest::<Pod>(all)?;
-            let beginning: String = pivot.id.chars().take(8).collect();
-            Ok(vec![PodFilter {
-                ids: vec![beginning, pivot.id.to_uppercase()],
-                ..PodFilter::default()
-            }])
-        })
-        .decided(),
-    ]);
+    let mut cases = filtering::common::<Pod>();
+    let mut add = |clause, content: &str, make: fn(&[PodFacts]) -> Filters<Pod>| {
+        cases.extend(filtering::cases::<Pod>(clause, content, make));
+    };
+    add(&clause::W_4, "unknown-state", |_| Ok(states(&[NO_STATE])));
+    add(&clause::W_4, "negative-state", |_| Ok(states(&[-1])));
+    add(&clause::W_4, "largest-state", |_| Ok(states(&[i32::MAX])));
+    add(&clause::W_4, "unknown-and-known-state", |all| {
+        let (pivot, _) = richest::<Pod>(all)?;
+        Ok(states(&[NO_STATE, pivot.state]))
+    });
+    add(&clause::W_4, "unknown-state-or-hit", |all| {
+        let (pivot, _) = richest::<Pod>(all)?;
+        let mut filters = states(&[NO_STATE]);
+        filters.push(with_value(PodField::Ids, &pivot.id));
+        Ok(filters)
+    });
+    let not_for_filters = filtering::cases::<Pod>(&clause::P_17, "not-for-filters", |all| {
+        let (pivot, _) = richest::<Pod>(all)?;
+        let beginning: String = pivot.id.chars().take(8).collect();
+        Ok(vec![PodFilter {
+            ids: vec![beginning, pivot.id.to_uppercase()],
+            ..PodFilter::default()
+        }])
+    });
+    cases.extend(not_for_filters.map(Case::decided));
     for field in Pod::FIELDS.iter().filter(|f| **f != PodField::States) {
         let name = Pod::name(*field);
-        cases.extend([
-            case(&clause::W_8, &format!("empty:{name}"), |_| {
-                Ok(vec![with_value(*field, "")])
-            }),
-            case(&clause::W_8, &format!("upper-case:{name}"), |all| {
-                upper_case(*field, all)
-            }),
-        ]);
+        cases.extend(filtering::cases::<Pod>(
+            &clause::W_8,
+            format_args!("empty:{name}"),
+            |_| Ok(vec![with_value(*field, "")]),
+        ));
+        cases.extend(filtering::cases::<Pod>(
+            &clause::W_8,
+            format_args!("upper-case:{name}"),
+            |all| upper_case(*field, all),
+        ));
     }
     cases
-}
-
-fn case(
-    clause: &'static Clause,
-    content: &str,
-    make: impl Fn(&[PodFacts]) -> filtering::Filters<Pod> + Send + Sync + 'static,
-) -> Case {
-    filtering::case::<Pod>(clause, content, make)
 }
 
 fn states(states: &[i32]) -> Vec<PodFilter> {
@@ -213,29 +216,35 @@ impl Fields for Pod {
 }
 
 /// A filter with one value, or for annotations with it as key and value.
-fn with_value(field: PodField, value: &str) -> PodFilter {
+pub(super) fn with_value(field: PodField, value: &str) -> PodFilter {
+    with_values(field, vec![value.to_owned()])
+}
+
+/// A filter with these values, or for annotations with them as keys and values. States are no
+/// text and have none.
+pub(super) fn with_values(field: PodField, values: Vec<String>) -> PodFilter {
     let mut filter = PodFilter::default();
-    let value = value.to_owned();
     match field {
         PodField::States => {}
-        PodField::Ids => filter.ids = vec![value],
-        PodField::AppNames => filter.app_names = vec![value],
-        PodField::ImageIds => filter.image_ids = vec![value],
-        PodField::NetworkNames => filter.network_names = vec![value],
+        PodField::Ids => filter.ids = values,
+        PodField::AppNames => filter.app_names = values,
+        PodField::ImageIds => filter.image_ids = values,
+        PodField::NetworkNames => filter.network_names = values,
         PodField::Annotations => {
-            filter.annotations = vec![KeyValue {
+            let pair = |value: String| KeyValue {
                 key: value.clone(),
                 value,
-            }];
+            };
+            filter.annotations = values.into_iter().map(pair).collect();
         }
-        PodField::Cgroups => filter.cgroups = vec![value],
-        PodField::PodSubCgroups => filter.pod_sub_cgroups = vec![value],
+        PodField::Cgroups => filter.cgroups = values,
+        PodField::PodSubCgroups => filter.pod_sub_cgroups = values,
     }
     filter
 }
 
 /// A filter with some pod's value in upper case; of an annotation, only the key.
-fn upper_case(field: PodField, all: &[PodFacts]) -> filtering::Filters<Pod> {
+fn upper_case(field: PodField, all: &[PodFacts]) -> Filters<Pod> {
     let mut filters = all.iter().filter_map(|pod| {
         let text = match field {
             PodField::States => return None,

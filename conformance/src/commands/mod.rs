@@ -4,6 +4,7 @@ pub mod explain;
 pub mod host;
 pub mod list;
 pub mod run;
+pub mod self_test;
 
 use std::{
     io::{self, BufWriter, ErrorKind, Write},
@@ -13,6 +14,7 @@ use std::{
 use rkt_conformance::{
     exit::Exit,
     lent::LentError,
+    lies,
     made::MakeError,
     report::ReportError,
     run::RunError,
@@ -44,6 +46,8 @@ pub enum Error {
     Serve(#[from] serve_model::Error),
     #[error("failed to write the host to {}: {cause}", path.display())]
     Host { path: PathBuf, cause: MakeError },
+    #[error(transparent)]
+    SelfTest(#[from] lies::judge::Error),
     #[error("failed to begin: {0}")]
     Begin(io::Error),
 }

@@ -8,7 +8,7 @@ use rkt_conformance::{
     exit::Exit,
     known::{KnownError, KnownFailing},
     lent::Lent,
-    report,
+    random, report,
     run::{self, Judged, Options},
     select,
     setting::Props,
@@ -30,7 +30,11 @@ const GRACE: Duration = Duration::from_secs(5);
 pub fn run(args: &Run) -> Result<Exit, Error> {
     let source = args.target.source();
     let source = source.map_err(|error| Error::Usage(error.to_string()))?;
-    let all = cases::all();
+    let mut all = args.random.cases().unwrap_or_else(cases::all);
+    if args.random.random.is_none() {
+        let named = args.cases.iter();
+        all.extend(named.filter_map(|pattern| random::named(pattern.text())));
+    }
     let mut cases = select::select(&all, &args.cases)?;
     if args.quick {
         cases.retain(|case| case.is_quick());

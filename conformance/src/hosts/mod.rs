@@ -1,7 +1,24 @@
 //! The hosts that cases are tried on, by name. Each is a description that the simulator writes
-//! and the model reads; which cases need which is said in [`crate::cases`].
+//! and the model reads; which cases need which is said in [`crate::cases`]. Process ids on them
+//! are beyond those that Linux gives, so that whatever runs on the machine changes nothing.
+
+pub mod filters;
+pub mod images;
+pub mod states;
+
+pub(crate) mod parts;
+
+pub mod events;
+
+pub mod logs;
+
+pub mod disk;
 
 use std::fmt;
+
+pub use filters::FILTERS;
+pub use images::IMAGES;
+pub use states::STATES;
 
 use rkt_sim::spec::HostSpec;
 
@@ -29,4 +46,16 @@ pub static EMPTY: HostDef = HostDef {
 };
 
 /// All of them.
-pub static ALL: &[&HostDef] = &[&EMPTY];
+pub static ALL: &[&HostDef] = &[
+    &EMPTY,
+    &FILTERS,
+    &IMAGES,
+    &STATES,
+    &events::OLD,
+    &logs::STILL,
+    &logs::LARGE,
+    &logs::LIVING,
+    &logs::FILES,
+    &disk::SMALL,
+    &disk::VICTIMS,
+];

@@ -195,6 +195,16 @@ impl World {
         self.gone.insert(id, pod);
     }
 
+    /// Takes a pod away without a trace, until it is [`put`](Self::put) back.
+    pub fn take(&mut self, id: Uuid) -> Option<Pod> {
+        self.pods.remove(&id).map(Arc::unwrap_or_clone)
+    }
+
+    /// Puts a pod where it was, or what has become of it instead.
+    pub fn put(&mut self, pod: Pod) {
+        self.pods.insert(pod.id, Arc::new(pod));
+    }
+
     /// The server was started anew: what happened before makes no events.
     pub fn restart(&mut self, started_unix_ns: i64) {
         self.started_unix_ns = started_unix_ns;
@@ -203,6 +213,6 @@ impl World {
 }
 
 /// What a file system may say of something that was done in this range.
-pub(super) fn on_disk(from_unix_ns: i64, to_unix_ns: i64) -> Moment {
+pub(crate) fn on_disk(from_unix_ns: i64, to_unix_ns: i64) -> Moment {
     from_unix_ns.saturating_sub(TICK_NS)..=to_unix_ns
 }

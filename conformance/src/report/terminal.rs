@@ -18,6 +18,7 @@ use super::{
 use crate::{
     case::Failure,
     clause::{self, Clause, Level},
+    profile::Profile,
     run::Outcome,
     text,
 };
@@ -81,6 +82,7 @@ pub struct Terminal<W> {
     level: StatusLevel,
     final_level: FinalStatusLevel,
     bar: ProgressBar,
+    profile: Profile,
     replay: Vec<String>,
     skips: BTreeMap<String, Vec<String>>,
     told: BTreeMap<&'static str, Vec<Told>>,
@@ -146,6 +148,7 @@ impl<W: Write> Terminal<W> {
             level,
             final_level,
             bar: ProgressBar::hidden(),
+            profile: Profile::default(),
             replay: Vec::new(),
             skips: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -201,6 +204,11 @@ impl<W: Write> Terminal<W> {
                 "" => writeln!(self.out)?,
                 _ => writeln!(self.out, "  {}", self.look.faint.apply_to(line))?,
             }
+        }
+        let differs = clause.rkt_1_30();
+        if let Some(difference) = differs.filter(|_| self.profile == Profile::Rkt130) {
+            let line = format!("rkt 1.30.0: {difference}");
+            writeln!(self.out, "\n  {}", self.look.faint.apply_to(line))?;
         }
         let full = match self.final_level {
             FinalStatusLevel::All => told.len(),
@@ -325,6 +333,7 @@ impl<W: Write> Terminal<W> {
 
 impl<W: Write> Reporter for Terminal<W> {
     fn started(&mut self, run: &Run) -> Result<(), ReportError> {
+        self.profile = run.profile;
         self.replay.clone_from(&run.replay);
         if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg} {elapsed}") {
             self.bar.set_style(style);
@@ -458,6 +467,21 @@ mod tests {
         assert!(coloured.contains("\u{1b}["));
         let plain = console::strip_ansi_codes(&coloured).into_owned();
         assert_eq!(plain, report(|terminal| terminal));
+    }
+
+    #[test]
+    fn what_rkt_did_is_told_where_it_is_expected() {
+        let told = |profile| {
+            let mut out = Vec::new();
+            let mut terminal = Terminal::new(&mut out, StatusLevel::None, FinalStatusLevel::Fail);
+            terminal.profile = profile;
+            terminal.clause(&clause::P_4, &[]).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(
+            told(Profile::Rkt130).contains("  rkt 1.30.0: Where there was none, `pid` was -1.")
+        );
+        assert!(!told(Profile::Documented).contains("rkt 1.30.0"));
     }
 
     #[test]

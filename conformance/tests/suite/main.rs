@@ -9,6 +9,6 @@ mod exit_codes;
 mod honest;
 mod host;
 mod model;
-mod proxy;
 mod support;
 mod targets;
+mod unary;

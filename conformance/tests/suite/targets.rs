@@ -129,7 +129,7 @@ async fn who_never_answers_is_not_waited_for() {
 async fn who_starts_only_once_fails_the_cases_of_the_host() {
     let model = Model::new();
     let command = model.but_then("echo Not again. >&2; exit 9");
-    let ran = launch(&command, &["GetInfo/I-1"]).await;
+    let ran = launch(&command, &["GetInfo/I-1/semver"]).await;
     assert_eq!(ran.exit, 1, "{ran:?}");
     assert_eq!(ran.failed(), ["GetInfo/I-1/semver"]);
     assert!(ran.stdout.contains("exit status: 9"), "{ran:?}");
