@@ -62,6 +62,10 @@ pub struct Cli {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     store_lock_timeout: Duration,
 
+    /// Read the data directory anew at each call instead of watching it for changes
+    #[arg(long)]
+    no_watch: bool,
+
     /// How to write logs, on standard error
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -95,6 +99,7 @@ impl From<Cli> for Config {
                 .collect(),
             trust_keys_from_https: cli.trust_keys_from_https,
             store_lock_timeout: cli.store_lock_timeout,
+            watch: !cli.no_watch,
         }
     }
 }

@@ -40,6 +40,9 @@ pub struct Config {
     pub trust_keys_from_https: bool,
     /// How long calls about images wait for a locked image index.
     pub store_lock_timeout: Duration,
+    /// Whether the data directory is watched for changes, where that is possible; without, it
+    /// is read anew at each call.
+    pub watch: bool,
 }
 
 impl Config {
@@ -57,6 +60,7 @@ impl Config {
             insecure_options: Vec::new(),
             trust_keys_from_https: false,
             store_lock_timeout: DEFAULT_STORE_LOCK_TIMEOUT,
+            watch: true,
         }
     }
 

@@ -16,9 +16,8 @@ use tonic_health::server::HealthReporter;
 pub use crate::service::Dialect;
 use crate::{
     api::{self, public_api_server::PublicApiServer},
-    inventory::Inventory,
     layout,
-    service::Service,
+    service::{Inventory, Service},
 };
 pub use config::Config;
 use listen::{BindError, Listener};
@@ -65,7 +64,11 @@ impl Server {
         check_data_dir(&config)?;
         let listeners = listen::bind(&config.listen).await?;
 
-        let inventory = Inventory::new(config.data_dir.clone(), config.store_lock_timeout);
+        let inventory = Inventory::new(
+            config.data_dir.clone(),
+            config.watch,
+            config.store_lock_timeout,
+        );
         let service = Service::new(config.info(), config.dialect, inventory);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<Api>().await;

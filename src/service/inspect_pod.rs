@@ -4,15 +4,15 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::{Parts, view::PodCall};
-use crate::{api::InspectPodResponse, inventory::Unavailable};
+use crate::{api::InspectPodResponse, host::Depth, inventory::Unavailable};
 
 pub(super) async fn answer(service: &Parts, id: &str) -> Result<InspectPodResponse, Status> {
     let call = PodCall::Inspect;
     let view = &service.view;
     let pod = match resolve(service, id).await? {
         Some(uuid) => {
-            let facts = service.inventory.pod(uuid, view.depth(call)).await?;
-            facts.and_then(|facts| view.pod(&facts, call))
+            let found = service.inventory.pod(uuid, view.depth(call)).await?;
+            found.and_then(|(pod, cgroup)| view.pod(&pod.facts, cgroup.as_deref(), call))
         }
         None => None,
     };
@@ -46,10 +46,13 @@ async fn resolve(service: &Parts, id: &str) -> Result<Option<Uuid>, Status> {
 }
 
 async fn with_beginning(service: &Parts, beginning: &str) -> Result<Vec<Uuid>, Unavailable> {
-    let ids = service.inventory.pod_ids().await?.into_iter();
-    let ids = ids.filter(|(_, phase)| service.view.shows(*phase));
+    let pods = service.inventory.pods(Depth::Pod).await?;
+    let shown = pods
+        .iter()
+        .map(|(pod, _)| &pod.facts)
+        .filter(|facts| service.view.shows(facts.phase));
+    let ids = shown.map(|facts| facts.id);
     Ok(ids
-        .map(|(uuid, _)| uuid)
         .filter(|uuid| uuid.hyphenated().to_string().starts_with(beginning))
         .collect())
 }

@@ -1,36 +1,28 @@
 //! ListPods (clauses P, F-P).
 
-use std::sync::Arc;
-
 use tonic::Status;
 
 use super::{Parts, view::PodCall};
 use crate::{
-    api::{ListPodsRequest, ListPodsResponse, Pod},
+    api::{ListPodsRequest, ListPodsResponse},
     filter::pod_matches,
-    host::PodFacts,
 };
 
 pub(super) async fn answer(
-    service: &Arc<Parts>,
+    service: &Parts,
     request: ListPodsRequest,
 ) -> Result<ListPodsResponse, Status> {
     let call = PodCall::List {
         detail: request.detail,
     };
-    let depth = service.view.depth(call);
-    let parts = Arc::clone(service);
-    let shape = move |facts: Vec<PodFacts>| {
-        let view = &parts.view;
-        let mut pods: Vec<Pod> = facts
-            .iter()
-            .filter_map(|facts| view.pod(facts, call))
-            .filter(|pod| pod_matches(&request.filters, pod))
-            .map(|pod| view.cut(pod, call))
-            .collect();
-        pods.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        pods
-    };
-    let pods = service.inventory.pods(depth, shape).await?;
-    Ok(ListPodsResponse { pods })
+    let view = &service.view;
+    let pods = service.inventory.pods(view.depth(call)).await?;
+    let pods = pods
+        .iter()
+        .filter_map(|(pod, cgroup)| view.pod(&pod.facts, cgroup, call))
+        .filter(|pod| pod_matches(&request.filters, pod))
+        .map(|pod| view.cut(pod, call));
+    Ok(ListPodsResponse {
+        pods: pods.collect(),
+    })
 }

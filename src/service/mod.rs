@@ -24,8 +24,11 @@ use crate::{
         ListImagesResponse, ListPodsRequest, ListPodsResponse, ListenEventsRequest,
         public_api_server::PublicApi,
     },
-    inventory::{Inventory, Unavailable},
+    inventory::{self, Unavailable},
 };
+
+/// The inventory, with what calls leave in it.
+pub(crate) type Inventory = inventory::Inventory<(), ()>;
 
 /// The `v1alpha.PublicAPI` service.
 #[derive(Clone)]

@@ -111,8 +111,9 @@ impl View {
     }
 
     /// The whole pod, with what `call` may not want to see but filters look at. `None` when
-    /// there is no such pod for a client. Only [`Self::cut`] looks at `detail`.
-    pub(super) fn pod(&self, facts: &PodFacts, call: PodCall) -> Option<Pod> {
+    /// there is no such pod for a client. Only [`Self::cut`] looks at `detail`. `cgroup` is the
+    /// pod's where that is not among the facts.
+    pub(super) fn pod(&self, facts: &PodFacts, cgroup: Option<&str>, call: PodCall) -> Option<Pod> {
         if !self.shows(facts.phase) {
             return None;
         }
@@ -137,7 +138,8 @@ impl View {
         pod.created_at = facts.created_at_ns.unwrap_or(0);
         pod.started_at = facts.started_at_ns.unwrap_or(0);
         pod.gc_marked_at = facts.marked_at_ns.unwrap_or(0);
-        pod.cgroup = facts.cgroup.clone().unwrap_or_default();
+        let cgroup = facts.cgroup.as_deref().or(cgroup);
+        pod.cgroup = cgroup.unwrap_or_default().to_owned();
         if facts.state == State::Running
             || (facts.state == State::Exited && self.rules.exited_networks)
         {
@@ -236,15 +238,15 @@ impl View {
     }
 
     /// An image of the store, with its manifest.
-    pub(super) fn image(&self, facts: ImageFacts) -> Image {
+    pub(super) fn image(&self, facts: &ImageFacts) -> Image {
         let manifest = &facts.manifest;
         Image {
             base_format: Some(self.image_format(manifest.base_format())),
-            id: facts.key,
+            id: facts.key.clone(),
             name: manifest.name.clone(),
             version: manifest.version().to_owned(),
             import_timestamp: facts.imported_at_s,
-            manifest: facts.manifest_bytes,
+            manifest: facts.manifest_bytes.clone(),
             size: facts.size_bytes,
             annotations: key_values(&manifest.annotations),
             labels: key_values(&manifest.labels),

@@ -337,6 +337,7 @@ async fn a_call_waits_for_the_lock() {
     );
 
     let lock = lock_index(&host);
+    fs::write(index(host.dir()), new_index).unwrap();
     let mut waiting_client = server.client().await;
     let waiting = list(&mut waiting_client);
     tokio::pin!(waiting);
@@ -349,7 +350,6 @@ async fn a_call_waits_for_the_lock() {
         .await
         .unwrap();
 
-    fs::write(index(host.dir()), new_index).unwrap();
     lock.unlock().unwrap();
     let new = waiting.await.unwrap();
     assert_eq!(
@@ -365,7 +365,13 @@ async fn a_call_waits_no_longer_than_it_may() {
 
     let host = host();
     let mut lock = None;
-    let mut pair = Pair::start(&host, || lock = Some(lock_index(&host))).await;
+    let mut pair = Pair::start(&host, || {
+        lock = Some(lock_index(&host));
+        // A transaction has begun to write.
+        let index = index(host.dir());
+        fs::write(&index, fs::read(&index).unwrap()).unwrap();
+    })
+    .await;
     for _ in 0..3 {
         let start = Instant::now();
         pair.check("index is locked", "locked").await;
