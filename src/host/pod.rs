@@ -103,6 +103,14 @@ pub(crate) struct ManifestFacts {
     pub(crate) apps: Vec<AppFacts>,
 }
 
+impl ManifestFacts {
+    /// Whether apps can be added to the pod and started in it one by one.
+    pub(crate) fn is_mutable(&self) -> bool {
+        let mut annotations = self.manifest.annotations.iter();
+        annotations.any(|pair| pair.name == names::MUTABLE_ANNOTATION && pair.value == "true")
+    }
+}
+
 /// What a pod's directory says of an app, beside the pod manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct AppFacts {
@@ -110,6 +118,9 @@ pub(crate) struct AppFacts {
     pub(crate) image: Option<ImageManifest>,
     /// The app's exit status, at [`Depth::Statuses`].
     pub(crate) status: Option<AppStatus>,
+    /// When the app was started last, in nanoseconds since the epoch; of mutable pods only, at
+    /// [`Depth::Statuses`].
+    pub(crate) started_at_ns: Option<i64>,
 }
 
 /// An app's status file is there.
@@ -117,6 +128,8 @@ pub(crate) struct AppFacts {
 pub(crate) struct AppStatus {
     /// The exit code, where the file begins with one.
     pub(crate) exit_code: Option<i32>,
+    /// When it was written, in nanoseconds since the epoch.
+    pub(crate) written_at_ns: i64,
 }
 
 /// The directory of one pod. Nobody who watches it sees this: the directory is named, not
@@ -379,11 +392,15 @@ impl<'a, 'v> Reader<'a, 'v> {
             true => self.stage1_rootfs(),
             false => None,
         };
+        let is_mutable = manifest.is_mutable();
         for (app, facts) in manifest.manifest.apps.iter().zip(&mut manifest.apps) {
             facts.image = self.app_image(&app.name);
-            facts.status = status_root
-                .as_deref()
-                .and_then(|root| self.status(&names::app_status(root, &app.name)));
+            if let Some(root) = &status_root {
+                facts.status = self.status(&names::app_status(root, &app.name));
+                if is_mutable {
+                    facts.started_at_ns = self.modified_at_ns(&names::app_started(root, &app.name));
+                }
+            }
         }
         self.facts.manifest = Some(manifest);
     }
@@ -423,20 +440,20 @@ impl<'a, 'v> Reader<'a, 'v> {
     }
 
     fn status(&mut self, file: &str) -> Option<AppStatus> {
-        self.enter(file);
-        let bytes = match self.dir.read(file, WORD_LIMIT_BYTES) {
-            Ok(bytes) => bytes,
+        let stat = match self.stat(file) {
+            Ok(stat) => stat,
             // The app has not exited.
             Err(Cause::Missing) => return None,
             Err(cause) => {
                 self.note(file, cause, false);
-                // It has, if there is a file, whatever it holds.
-                self.dir.stat_regular(file).ok()?;
-                Vec::new()
+                return None;
             }
         };
+        // It has, whatever the file holds.
+        let bytes = self.content(file, WORD_LIMIT_BYTES, false);
         Some(AppStatus {
-            exit_code: leading_number(&bytes),
+            exit_code: bytes.and_then(|bytes| leading_number(&bytes)),
+            written_at_ns: modified_at_ns(&stat),
         })
     }
 

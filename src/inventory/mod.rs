@@ -9,6 +9,9 @@
 //! long as the facts do.
 
 mod counters;
+mod follow;
+mod history;
+mod life;
 mod pods;
 mod reported;
 mod store;
@@ -22,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 use crate::{
@@ -30,6 +33,7 @@ use crate::{
     layout::store::KEY_PREFIX,
 };
 use counters::Counters;
+pub(crate) use history::{Event, EventKind, History, Lost};
 pub(crate) use pods::Pod;
 use pods::{LivePods, Picture, Want};
 use reported::Reported;
@@ -54,10 +58,13 @@ pub(crate) struct Inventory<P, I> {
     /// rkt from ever getting its exclusive one.
     store: Arc<tokio::sync::Mutex<LiveStore<I>>>,
     store_lock_timeout: Duration,
+    /// Those who follow what happens, until this is dropped.
+    followers: Mutex<JoinSet<()>>,
 }
 
 struct Shared {
     watching: Watching,
+    history: Arc<History>,
     reported: Reported,
     counters: Counters,
 }
@@ -110,17 +117,25 @@ where
     I: Default + Send + Sync + 'static,
 {
     /// The inventory of `data_dir`, which is watched for changes unless `watch` is false. Calls
-    /// about images wait `store_lock_timeout` for a locked index.
-    pub(crate) fn new(data_dir: PathBuf, watch: bool, store_lock_timeout: Duration) -> Self {
+    /// about images wait `store_lock_timeout` for a locked index. Of what happens, the newest
+    /// `event_history` events are kept.
+    pub(crate) fn new(
+        data_dir: PathBuf,
+        watch: bool,
+        store_lock_timeout: Duration,
+        event_history: usize,
+    ) -> Self {
         Self {
             pods: Arc::new(tokio::sync::Mutex::new(LivePods::new(data_dir.clone()))),
             store: Arc::new(tokio::sync::Mutex::new(LiveStore::new(data_dir.clone()))),
             shared: Arc::new(Shared {
                 watching: Watching::new(data_dir, watch),
+                history: Arc::new(History::new(event_history)),
                 reported: Reported::default(),
                 counters: Counters::default(),
             }),
             store_lock_timeout,
+            followers: Mutex::default(),
         }
     }
 
@@ -174,8 +189,10 @@ where
             return Ok(take(&mut live));
         }
         off_the_loop(move || {
-            live.look(&watch, want, &shared.reported, &shared.counters)?;
-            Ok(take(&mut live))
+            let looked = live.look(&watch, want, &shared.reported, &shared.counters);
+            // Whatever has become of the rest.
+            shared.history.add(live.take_happened());
+            looked.map(|()| take(&mut live))
         })
         .await?
     }
@@ -194,6 +211,7 @@ where
             }
             let looked = off_the_loop(move || {
                 let result = live.look(&watch, &shared.reported, &shared.counters);
+                shared.history.add(live.take_happened());
                 (live, result)
             });
             let (mut live, result) = looked.await?;
@@ -206,6 +224,15 @@ where
                 Err(error) => return live.last_good(error),
             }
         }
+    }
+
+    /// What has happened, all until now: whoever reads on from here misses nothing that comes
+    /// later.
+    pub(crate) async fn history(&self) -> Result<Arc<History>, Unavailable> {
+        self.current(Want::All(Depth::Pod), |_| ()).await?;
+        // What cannot be known of images is told when it can.
+        let _ = self.images().await;
+        Ok(Arc::clone(&self.shared.history))
     }
 
     /// The image whose id is `id` or alone begins with it.

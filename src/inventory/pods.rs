@@ -21,6 +21,8 @@ use uuid::Uuid;
 use super::{
     Unavailable,
     counters::Counters,
+    history::{Event, EventKind},
+    life::{App, Happening, Life},
     lock,
     reported::Reported,
     watcher::{PodChange, PodNews, Watcher},
@@ -77,6 +79,7 @@ pub(super) enum Want {
 pub(super) struct LivePods<C> {
     data_dir: PathBuf,
     generation: u64,
+    host: u64,
     tracked: BTreeMap<Uuid, Tracked<C>>,
     /// How much of each pod is kept read.
     depth: Depth,
@@ -88,6 +91,13 @@ pub(super) struct LivePods<C> {
     skipped: HashSet<Skipped>,
     opened: HashMap<Uuid, Opened>,
     suspects: BTreeSet<Uuid>,
+    lives: HashMap<Uuid, Life>,
+    /// The phases that pods have entered since they were read last.
+    paths: HashMap<Uuid, Vec<Phase>>,
+    /// The data directory is another one than before: what is in it was there before.
+    is_beginning: bool,
+    /// What has happened and was not told of yet.
+    happened: Vec<Event>,
     /// When to probe every lock once.
     probe_all_at: Option<Instant>,
     picture: Option<Arc<Picture<C>>>,
@@ -141,6 +151,7 @@ impl<C: Default> LivePods<C> {
         Self {
             data_dir,
             generation: 0,
+            host: 0,
             tracked: BTreeMap::new(),
             depth: Depth::Pod,
             dirty: BTreeSet::new(),
@@ -148,6 +159,10 @@ impl<C: Default> LivePods<C> {
             skipped: HashSet::new(),
             opened: HashMap::new(),
             suspects: BTreeSet::new(),
+            lives: HashMap::new(),
+            paths: HashMap::new(),
+            is_beginning: true,
+            happened: Vec::new(),
             probe_all_at: None,
             picture: None,
         }
@@ -155,6 +170,10 @@ impl<C: Default> LivePods<C> {
 
     /// Takes in what watching has told. Cheap: nothing is looked at on disk.
     pub(super) fn take_in(&mut self, watch: &Watch, reported: &Reported, counters: &Counters) {
+        if watch.host != self.host {
+            self.host = watch.host;
+            self.is_beginning = true;
+        }
         let Some(watcher) = &watch.watcher else {
             self.generation = watch.generation;
             self.all_dirty = true;
@@ -180,7 +199,11 @@ impl<C: Default> LivePods<C> {
         }
         for change in changes {
             match change {
-                PodChange::Entered(id, _) | PodChange::Left(id, _) | PodChange::Touched(id) => {
+                PodChange::Entered(id, phase) => {
+                    self.paths.entry(id).or_default().push(phase);
+                    self.dirty.insert(id);
+                }
+                PodChange::Left(id) | PodChange::Touched(id) => {
                     self.dirty.insert(id);
                 }
                 PodChange::Opened(id) => {
@@ -274,6 +297,7 @@ impl<C: Default> LivePods<C> {
         self.read_dirty(&phases, watcher, want, reported, counters)?;
         if !matches!((want, watcher), (Want::One(..), None)) {
             self.all_dirty = false;
+            self.is_beginning = false;
         }
         self.calm_down();
         Ok(())
@@ -337,7 +361,12 @@ impl<C: Default> LivePods<C> {
             .dirty
             .iter()
             .map(|id| {
-                let known = self.tracked.get(id).map_or(Depth::Pod, |pod| pod.depth);
+                let known = match self.tracked.get(id) {
+                    Some(pod) => pod.depth,
+                    // What it has run is told of.
+                    None if self.paths.contains_key(id) => Depth::Statuses,
+                    None => Depth::Pod,
+                };
                 let depth = match want {
                     Want::One(one, depth) if one == *id => depth,
                     Want::One(..) | Want::All(_) => Depth::Pod,
@@ -365,6 +394,7 @@ impl<C: Default> LivePods<C> {
         } = found;
         reported.pod(&facts);
         let id = facts.id;
+        self.live_on(id, Some(&facts));
         let old = self.tracked.remove(&id);
         let opened = self.opened.entry(id).or_default();
         if State::hangs_on_lock(facts.phase) {
@@ -402,10 +432,36 @@ impl<C: Default> LivePods<C> {
         self.suspects.insert(id);
     }
 
+    /// Notes what has happened to a pod since it was read last.
+    fn live_on(&mut self, id: Uuid, now: Option<&PodFacts>) {
+        let path = self.paths.remove(&id).unwrap_or_default();
+        let happened = match (self.lives.get_mut(&id), now) {
+            (Some(life), _) => life.advance(&path, now),
+            (None, Some(facts)) if self.is_beginning => {
+                self.lives.insert(id, Life::existing(facts));
+                return;
+            }
+            // It was never there but as a name in between.
+            (None, None) if path.is_empty() => return,
+            (None, _) => self.lives.entry(id).or_default().advance(&path, now),
+        };
+        if now.is_none() {
+            self.lives.remove(&id);
+        }
+        let events = happened.into_iter().map(|happening| event(id, happening));
+        self.happened.extend(events);
+    }
+
+    /// What has happened and was not told of yet.
+    pub(super) fn take_happened(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.happened)
+    }
+
     fn forget(&mut self, id: Uuid, watcher: Option<&Watcher>, reported: &Reported) {
         if self.tracked.remove(&id).is_some() {
             self.picture = None;
         }
+        self.live_on(id, None);
         self.opened.remove(&id);
         self.suspects.remove(&id);
         reported.gone(id);
@@ -462,6 +518,41 @@ impl<C: Default> LivePods<C> {
     pub(super) fn handles(&self) -> usize {
         let kept = self.tracked.values().filter(|pod| pod.handle.is_some());
         kept.count()
+    }
+}
+
+/// An event of a pod (E-2, E-3, E-5). rkt names a pod's machine, and by default its host,
+/// `rkt-` and its UUID.
+fn event(id: Uuid, happening: Happening) -> Event {
+    let (kind, app, exit_code) = match happening {
+        Happening::Prepared => (EventKind::PodPrepared, None, None),
+        Happening::PrepareAborted => (EventKind::PodPrepareAborted, None, None),
+        Happening::Started => (EventKind::PodStarted, None, None),
+        Happening::Exited => (EventKind::PodExited, None, None),
+        Happening::GarbageCollected => (EventKind::PodGarbageCollected, None, None),
+        Happening::AppStarted(app) => (EventKind::AppStarted, Some(app), None),
+        Happening::AppExited(app, code) => (EventKind::AppExited, Some(app), code),
+    };
+    let mut data = Vec::new();
+    let from = match app {
+        None => format!("rkt-{}", id.hyphenated()),
+        Some(App {
+            name,
+            image_id,
+            image_name,
+        }) => {
+            data.push(("image_id", image_id));
+            data.extend(image_name.map(|name| ("image_name", name)));
+            data.extend(exit_code.map(|code| ("exit_code", code.to_string())));
+            name
+        }
+    };
+    Event {
+        kind,
+        time_s: 0,
+        id: id.hyphenated().to_string(),
+        from,
+        data,
     }
 }
 

@@ -13,12 +13,13 @@ use std::{
 use super::{
     Unavailable,
     counters::Counters,
+    history::{Event, EventKind},
     reported::Reported,
     watcher::{StoreNews, Watcher},
     watching::Watch,
 };
 use crate::{
-    formats::ql::rkt,
+    formats::ql::{Time, rkt},
     host::{self, Dir, Fault, ImageFacts, IndexError},
     layout::store,
 };
@@ -75,9 +76,23 @@ pub(super) struct LiveStore<C> {
     dirty: HashSet<String>,
     all_dirty: bool,
     known: HashMap<String, Known<C>>,
+    /// The images that were told of, and how.
+    told: HashMap<String, Told>,
+    is_beginning: bool,
+    host: u64,
+    /// What has happened and was not told of yet.
+    happened: Vec<Event>,
     /// The directories of manifests that are watched.
     watched: HashSet<String>,
     picture: Option<Arc<Images<C>>>,
+}
+
+/// How an image was told of.
+#[derive(Debug)]
+struct Told {
+    import_time: Time,
+    name: String,
+    version: Option<String>,
 }
 
 /// What is known of a row.
@@ -85,6 +100,20 @@ pub(super) struct LiveStore<C> {
 struct Known<C> {
     row: rkt::Image,
     image: Result<Arc<Image<C>>, Fault>,
+}
+
+impl Told {
+    /// An event of the image with this id (E-2, E-3, E-5).
+    fn event(&self, kind: EventKind, id: String) -> Event {
+        let version = self.version.clone();
+        Event {
+            kind,
+            time_s: 0,
+            id,
+            from: self.name.clone(),
+            data: version.map(|v| ("version", v)).into_iter().collect(),
+        }
+    }
 }
 
 impl<C: Default> LiveStore<C> {
@@ -98,6 +127,10 @@ impl<C: Default> LiveStore<C> {
             dirty: HashSet::new(),
             all_dirty: true,
             known: HashMap::new(),
+            told: HashMap::new(),
+            is_beginning: true,
+            host: 0,
+            happened: Vec::new(),
             watched: HashSet::new(),
             picture: None,
         }
@@ -105,6 +138,10 @@ impl<C: Default> LiveStore<C> {
 
     /// Takes in what watching has told. Cheap: nothing is looked at on disk.
     pub(super) fn take_in(&mut self, watch: &Watch) {
+        if watch.host != self.host {
+            self.host = watch.host;
+            self.is_beginning = true;
+        }
         if watch.generation != self.generation || watch.watcher.is_none() {
             self.generation = watch.generation;
             self.index_dirty = true;
@@ -172,7 +209,46 @@ impl<C: Default> LiveStore<C> {
             self.take_in(watch);
         }
         self.said(None);
+        self.tell();
         Ok(Ok(self.picture(reported)))
+    }
+
+    /// Notes what has happened to images (E-1): rows are gone, new, or imported anew. Where
+    /// the store is another one than before, what is in it was there before.
+    fn tell(&mut self) {
+        let rows = self.rows.clone().unwrap_or_default();
+        let keys: HashSet<&str> = rows.iter().map(|row| row.blob_key.as_str()).collect();
+        let gone = self.told.extract_if(|key, _| !keys.contains(key.as_str()));
+        let gone = gone.map(|(key, told)| told.event(EventKind::ImageRemoved, key));
+        self.happened.extend(gone);
+        // The row that was written last comes first.
+        for row in rows.iter().rev() {
+            let told = self.told.get(&row.blob_key);
+            if told.is_some_and(|told| told.import_time == row.import_time) {
+                continue;
+            }
+            let known = self.known.get(&row.blob_key);
+            let manifest = known.and_then(|known| known.image.as_ref().ok());
+            let manifest = manifest.map(|image| &image.facts.manifest);
+            let told = Told {
+                import_time: row.import_time,
+                name: manifest
+                    .map_or(&row.name, |manifest| &manifest.name)
+                    .clone(),
+                version: manifest.map(|manifest| manifest.version().to_owned()),
+            };
+            if !self.is_beginning {
+                let event = told.event(EventKind::ImageImported, row.blob_key.clone());
+                self.happened.push(event);
+            }
+            self.told.insert(row.blob_key.clone(), told);
+        }
+        self.is_beginning = false;
+    }
+
+    /// What has happened and was not told of yet.
+    pub(super) fn take_happened(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.happened)
     }
 
     /// The images as they were when the index could be read last, while it cannot because of

@@ -63,7 +63,7 @@ pub(super) enum PodChange {
     /// A pod's directory appeared in a phase, made there or moved there.
     Entered(Uuid, Phase),
     /// A pod's directory left a phase, moved or removed.
-    Left(Uuid, Phase),
+    Left(Uuid),
     /// Something that the pod's facts come from has changed.
     Touched(Uuid),
     /// Some process, perhaps this one, has opened the pod's directory.
@@ -251,6 +251,15 @@ impl Watcher {
         !known.is_stale
     }
 
+    /// Whether anything has happened to pods, and whether to images, that was not asked for
+    /// yet.
+    pub(super) fn has_news(&self) -> (bool, bool) {
+        let Known { pods, store, .. } = &lock(&self.0).known;
+        let pods = pods.overflowed || !pods.changes.is_empty();
+        let store = store.all || store.index || !store.manifests.is_empty();
+        (pods, store)
+    }
+
     /// What has happened to pods, as far as it was taken in.
     pub(super) fn pod_news(&self) -> PodNews {
         std::mem::take(&mut lock(&self.0).known.pods)
@@ -338,7 +347,7 @@ impl Known {
         if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
             changes.push(PodChange::Entered(id, phase));
         } else if what.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
-            changes.push(PodChange::Left(id, phase));
+            changes.push(PodChange::Left(id));
         } else if what.contains(ReadFlags::OPEN) {
             changes.push(PodChange::Opened(id));
         } else if what.contains(ReadFlags::CLOSE_NOWRITE) {

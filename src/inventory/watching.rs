@@ -14,6 +14,8 @@ use rustix::{
     io::Errno,
 };
 
+use tokio::sync::Notify;
+
 use super::{lock, watcher::Watcher};
 use crate::{
     host::PhaseDirs,
@@ -39,6 +41,10 @@ const SILENT: [(FsWord, &str); 9] = [
 pub(super) struct Watch {
     /// Goes up whenever watching began anew: nothing that was known before counts.
     pub(super) generation: u64,
+    /// Goes up whenever the data directory is another one.
+    pub(super) host: u64,
+    /// Whether everything that is to be watched is there.
+    pub(super) is_whole: bool,
     /// `None` where everything has to be looked at anew each time.
     pub(super) watcher: Option<Arc<Watcher>>,
 }
@@ -49,6 +55,10 @@ pub(super) struct Watching {
     data_dir: PathBuf,
     is_wanted: bool,
     state: Mutex<State>,
+    /// Told when something has happened to pods.
+    pub(super) pods_changed: Notify,
+    /// Told when something has happened to images.
+    pub(super) store_changed: Notify,
 }
 
 #[derive(Debug)]
@@ -80,6 +90,8 @@ impl Watching {
         let state = State {
             watch: Watch {
                 generation: 0,
+                host: 0,
+                is_whole: false,
                 watcher: None,
             },
             anchors: Anchors::default(),
@@ -89,6 +101,8 @@ impl Watching {
             data_dir,
             is_wanted,
             state: Mutex::new(state),
+            pods_changed: Notify::new(),
+            store_changed: Notify::new(),
         }
     }
 
@@ -96,13 +110,21 @@ impl Watching {
     /// directory is another one.
     pub(super) fn look(&self) -> Watch {
         let mut state = lock(&self.state);
-        let State { watch, anchors, .. } = &mut *state;
+        let State {
+            watch,
+            anchors,
+            said,
+        } = &mut *state;
         let now = Anchors::look(&self.data_dir);
         let is_good = match &watch.watcher {
             Some(watcher) => *anchors == now && watcher.drain(),
             None => watch.generation > 0 && *anchors == now,
         };
         if !is_good {
+            if *anchors != now || watch.host == 0 {
+                watch.host += 1;
+            }
+            watch.is_whole = now.0.iter().all(Option::is_some);
             *anchors = now;
             watch.generation += 1;
             // Before the new one: watches are limited.
@@ -110,9 +132,9 @@ impl Watching {
             match self.begin() {
                 Ok(watcher) => {
                     watch.watcher = Some(Arc::new(watcher));
-                    state.said = None;
+                    *said = None;
                 }
-                Err(reason) if state.said.as_ref() == Some(&reason) => {}
+                Err(reason) if said.as_ref() == Some(&reason) => {}
                 Err(reason) => {
                     if self.is_wanted {
                         tracing::warn!(
@@ -120,11 +142,23 @@ impl Watching {
                             "the data directory is not watched; it is read at each call"
                         );
                     }
-                    state.said = Some(reason);
+                    *said = Some(reason);
                 }
             }
         }
-        state.watch.clone()
+        let watch = state.watch.clone();
+        drop(state);
+        let (pods, images) = match &watch.watcher {
+            Some(watcher) if is_good => watcher.has_news(),
+            Some(_) => (true, true),
+            None => (false, false),
+        };
+        for (has_changed, told) in [(pods, &self.pods_changed), (images, &self.store_changed)] {
+            if has_changed {
+                told.notify_one();
+            }
+        }
+        watch
     }
 
     /// Lets all watches go; the next look begins anew.

@@ -4,7 +4,7 @@
 mod config;
 mod listen;
 
-use std::{future::Future, io, path::PathBuf, time::Duration};
+use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tonic::{
@@ -17,7 +17,7 @@ pub use crate::service::Dialect;
 use crate::{
     api::{self, public_api_server::PublicApiServer},
     layout,
-    service::{Inventory, Service},
+    service::{Inventory, Service, StreamLimits},
 };
 pub use config::Config;
 use listen::{BindError, Listener};
@@ -47,6 +47,8 @@ pub struct Server {
     listeners: Vec<Listener>,
     router: Router,
     health: HealthReporter,
+    /// Tells streams that the server drains.
+    drain: watch::Sender<bool>,
 }
 
 /// Why building reflection does not fail.
@@ -64,12 +66,19 @@ impl Server {
         check_data_dir(&config)?;
         let listeners = listen::bind(&config.listen).await?;
 
-        let inventory = Inventory::new(
+        let inventory = Arc::new(Inventory::new(
             config.data_dir.clone(),
             config.watch,
             config.store_lock_timeout,
-        );
-        let service = Service::new(config.info(), config.dialect, inventory);
+            config.event_history,
+        ));
+        inventory.follow();
+        let (drain, draining) = watch::channel(false);
+        let streams = StreamLimits {
+            buffer: config.stream_buffer,
+            draining,
+        };
+        let service = Service::new(config.info(), config.dialect, inventory, streams);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<Api>().await;
         let router = Transport::builder()
@@ -81,6 +90,7 @@ impl Server {
             listeners,
             router,
             health,
+            drain,
         })
     }
 
@@ -113,6 +123,7 @@ impl Server {
             Some(ended) = listeners.join_next() => ended??,
         }
         self.end_health().await;
+        self.drain.send_replace(true);
         drop(stop);
         let drained = timeout(DRAIN_TIMEOUT, async {
             while let Some(ended) = listeners.join_next().await {

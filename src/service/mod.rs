@@ -13,6 +13,7 @@ mod view;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 pub use dialect::Dialect;
@@ -37,17 +38,33 @@ pub(crate) struct Service(Arc<Parts>);
 struct Parts {
     info: Info,
     view: view::View,
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
+    streams: StreamLimits,
+}
+
+/// What is asked of the streams of calls.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamLimits {
+    /// How many events may wait for a listener.
+    pub(crate) buffer: usize,
+    /// Turns true when the server drains.
+    pub(crate) draining: watch::Receiver<bool>,
 }
 
 impl Service {
     /// A service that answers from `inventory`, in `dialect`, and says `info` of itself.
-    pub(crate) fn new(info: Info, dialect: Dialect, inventory: Inventory) -> Self {
+    pub(crate) fn new(
+        info: Info,
+        dialect: Dialect,
+        inventory: Arc<Inventory>,
+        streams: StreamLimits,
+    ) -> Self {
         let view = view::View::new(dialect, info.appc_version.clone());
         Self(Arc::new(Parts {
             info,
             view,
             inventory,
+            streams,
         }))
     }
 }
@@ -117,9 +134,11 @@ impl PublicApi for Service {
 
     async fn listen_events(
         &self,
-        _request: Request<ListenEventsRequest>,
+        request: Request<ListenEventsRequest>,
     ) -> Result<Response<Self::ListenEventsStream>, Status> {
-        Err(listen_events::unimplemented())
+        let filter = request.into_inner().filter.unwrap_or_default();
+        let events = listen_events::answer(&self.0, filter).await;
+        events.map(Response::new).map_err(short)
     }
 
     type GetLogsStream = get_logs::Lines;

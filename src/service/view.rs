@@ -5,12 +5,16 @@ use std::net::IpAddr;
 
 use super::Dialect;
 use crate::{
-    api::{App, AppState, Image, ImageFormat, ImageType, KeyValue, Network, Pod, PodState},
+    api::{
+        App, AppState, Event, EventType, Image, ImageFormat, ImageType, KeyValue, Network, Pod,
+        PodState,
+    },
     formats::{
         appc::{BaseFormat, ImageManifest, NameValue, PodApp},
         netinfo::NetInfo,
     },
     host::{AppFacts, Depth, ImageFacts, PodFacts, State},
+    inventory::{self, EventKind},
     layout::Phase,
 };
 
@@ -250,6 +254,32 @@ impl View {
             size: facts.size_bytes,
             annotations: key_values(&manifest.annotations),
             labels: key_values(&manifest.labels),
+        }
+    }
+
+    /// Something that has happened: in both dialects the same, rkt 1.30.0 having had none.
+    pub(super) fn event(&self, event: &inventory::Event) -> Event {
+        let kind = match event.kind {
+            EventKind::PodPrepared => EventType::PodPrepared,
+            EventKind::PodPrepareAborted => EventType::PodPrepareAborted,
+            EventKind::PodStarted => EventType::PodStarted,
+            EventKind::PodExited => EventType::PodExited,
+            EventKind::PodGarbageCollected => EventType::PodGarbageCollected,
+            EventKind::AppStarted => EventType::AppStarted,
+            EventKind::AppExited => EventType::AppExited,
+            EventKind::ImageImported => EventType::ImageImported,
+            EventKind::ImageRemoved => EventType::ImageRemoved,
+        };
+        let data = event.data.iter().map(|(key, value)| KeyValue {
+            key: (*key).to_owned(),
+            value: value.clone(),
+        });
+        Event {
+            r#type: kind.into(),
+            id: event.id.clone(),
+            from: event.from.clone(),
+            time: event.time_s,
+            data: data.collect(),
         }
     }
 

@@ -1,0 +1,233 @@
+//! What happens to a pod, told from where it is seen: each event once, in causal order, those
+//! that nobody has seen implied (clauses E-1 and E-12). Pure: looking is others' business, and
+//! so is the time.
+
+use crate::{
+    host::{Lock, PodFacts},
+    layout::Phase,
+};
+
+/// Something that has happened to a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Happening {
+    /// The pod has left `prepare/` for `prepared/` or `run/`.
+    Prepared,
+    /// The lock was let go in `prepare/`.
+    PrepareAborted,
+    /// The pod has entered `run/`.
+    Started,
+    /// An app of it has started.
+    AppStarted(App),
+    /// An app of it has ended, with this exit code where that is known.
+    AppExited(App, Option<i32>),
+    /// The lock was let go in `run/`.
+    Exited,
+    /// The pod was marked for removal, or has vanished.
+    GarbageCollected,
+}
+
+/// An app, as its events name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct App {
+    pub(super) name: String,
+    pub(super) image_id: String,
+    /// Where the image's manifest can be read.
+    pub(super) image_name: Option<String>,
+}
+
+/// How far a pod has come, as far as events were told of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Life {
+    phase: Option<Phase>,
+    is_prepared: bool,
+    is_aborted: bool,
+    is_started: bool,
+    is_exited: bool,
+    is_collected: bool,
+    /// The apps, as they were seen last.
+    apps: Vec<AppLife>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AppLife {
+    app: App,
+    /// When it was told to have started, by its own mark or its pod's.
+    started_at_ns: Option<i64>,
+    /// When its status was written that was told last.
+    exited_at_ns: Option<i64>,
+    is_running: bool,
+}
+
+impl Life {
+    /// A pod that was there before anybody looked: how it came there makes no events.
+    pub(super) fn existing(facts: &PodFacts) -> Self {
+        let mut life = Self::default();
+        // What has happened before is told nobody.
+        life.advance(&[], Some(facts));
+        life
+    }
+
+    /// Goes on: the pod has entered the phases of `path`, in order, since this was called
+    /// last, and is now as `now` says; `None` when it is no more. Returns what has happened.
+    pub(super) fn advance(&mut self, path: &[Phase], now: Option<&PodFacts>) -> Vec<Happening> {
+        let mut told = Vec::new();
+        for phase in path.iter().copied().chain(now.map(|facts| facts.phase)) {
+            self.enter(phase, &mut told);
+        }
+        if let Some(facts) = now {
+            self.see(facts, &mut told);
+        } else {
+            self.leave(&mut told);
+        }
+        told
+    }
+
+    /// Whether the pod has come to its end: what comes by its name now is another one.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_collected && self.phase.is_none()
+    }
+
+    fn enter(&mut self, phase: Phase, told: &mut Vec<Happening>) {
+        let had_aborted = self.phase == Some(Phase::Prepare) && !self.is_prepared;
+        match phase {
+            Phase::Embryo | Phase::Prepare => {}
+            Phase::Prepared => self.prepared(told),
+            Phase::Run | Phase::ExitedGarbage => {
+                self.prepared(told);
+                if !std::mem::replace(&mut self.is_started, true) {
+                    told.push(Happening::Started);
+                }
+            }
+            Phase::Garbage if had_aborted => self.aborted(told),
+            Phase::Garbage => {}
+        }
+        self.phase = Some(phase);
+    }
+
+    fn see(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
+        match (facts.phase, facts.lock) {
+            (Phase::Prepare, Lock::Free) => self.aborted(told),
+            // Someone tries again.
+            (Phase::Prepare, Lock::Held) => self.is_aborted = false,
+            _ => {}
+        }
+        if self.is_started {
+            self.see_apps(facts, told);
+        }
+        let is_let_go = facts.phase == Phase::Run && facts.lock == Lock::Free;
+        if is_let_go || facts.phase == Phase::ExitedGarbage {
+            self.exited(told);
+        }
+        if matches!(facts.phase, Phase::ExitedGarbage | Phase::Garbage) {
+            self.collected(told);
+        }
+    }
+
+    /// Starts and ends of apps.
+    fn see_apps(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
+        let Some(manifest) = &facts.manifest else {
+            return;
+        };
+        for (app, more) in manifest.manifest.apps.iter().zip(&manifest.apps) {
+            let known = self
+                .apps
+                .iter()
+                .position(|known| known.app.name == app.name);
+            let at = known.unwrap_or_else(|| {
+                self.apps.push(AppLife {
+                    app: App {
+                        name: app.name.clone(),
+                        image_id: app.image_id.clone(),
+                        image_name: None,
+                    },
+                    started_at_ns: None,
+                    exited_at_ns: None,
+                    is_running: false,
+                });
+                self.apps.len() - 1
+            });
+            let life = &mut self.apps[at];
+            if let Some(image) = &more.image {
+                life.app.image_name = Some(image.name.clone());
+            }
+            let started_at_ns = match manifest.is_mutable() {
+                true => more.started_at_ns,
+                false => facts.started_at_ns,
+            };
+            if started_at_ns.is_some() && started_at_ns != life.started_at_ns {
+                // In a pod that is not mutable it starts but once, whatever becomes of `pid`.
+                let is_new = life.started_at_ns.is_none() || manifest.is_mutable();
+                life.started_at_ns = started_at_ns;
+                if is_new {
+                    life.end(None, told);
+                    life.start(told);
+                }
+            }
+            let status = more.status.filter(|_| !self.is_exited);
+            if let Some(status) = status
+                && life.exited_at_ns != Some(status.written_at_ns)
+            {
+                // A status of an earlier run may still lie there when the app starts anew.
+                let is_of_this_run = life.is_running || life.exited_at_ns.is_none();
+                life.exited_at_ns = Some(status.written_at_ns);
+                if is_of_this_run {
+                    life.start(told);
+                    life.end(status.exit_code, told);
+                }
+            }
+        }
+    }
+
+    /// The pod is no more.
+    fn leave(&mut self, told: &mut Vec<Happening>) {
+        if self.phase == Some(Phase::Prepare) && !self.is_prepared {
+            self.aborted(told);
+        }
+        if self.is_started {
+            self.exited(told);
+        }
+        self.collected(told);
+        self.phase = None;
+    }
+
+    fn prepared(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_prepared, true) {
+            told.push(Happening::Prepared);
+        }
+    }
+
+    fn aborted(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_aborted, true) {
+            told.push(Happening::PrepareAborted);
+        }
+    }
+
+    fn exited(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_exited, true) {
+            for app in &mut self.apps {
+                app.end(None, told);
+            }
+            told.push(Happening::Exited);
+        }
+    }
+
+    fn collected(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_collected, true) {
+            told.push(Happening::GarbageCollected);
+        }
+    }
+}
+
+impl AppLife {
+    fn start(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_running, true) {
+            told.push(Happening::AppStarted(self.app.clone()));
+        }
+    }
+
+    fn end(&mut self, exit_code: Option<i32>, told: &mut Vec<Happening>) {
+        if std::mem::replace(&mut self.is_running, false) {
+            told.push(Happening::AppExited(self.app.clone(), exit_code));
+        }
+    }
+}
