@@ -49,11 +49,6 @@ impl Dir {
         fs::openat(CWD, path, NAME_ONLY | OFlags::DIRECTORY, Mode::empty()).map(Self)
     }
 
-    /// Opens the directory `name` in this one, unless it is a link.
-    pub(crate) fn open_child(&self, name: &str) -> Result<Self, Errno> {
-        fs::openat(&self.0, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map(Self)
-    }
-
     /// Names the directory `name` in this one without opening it, unless it is a link: nobody
     /// who watches sees it opened. Files can be read beneath it; it cannot be listed or locked.
     pub(crate) fn name_child(&self, name: &str) -> Result<Self, Errno> {

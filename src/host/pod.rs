@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     formats::{
-        appc::{ImageManifest, PodManifest},
+        appc::{BaseFormat, ImageManifest, PodManifest},
         netinfo::{self, NetInfo},
     },
     layout::{Phase, pod as names},
@@ -114,13 +114,21 @@ impl ManifestFacts {
 /// What a pod's directory says of an app, beside the pod manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct AppFacts {
-    /// The manifest of the app's image, from [`Depth::Images`] on.
-    pub(crate) image: Option<ImageManifest>,
+    /// The app's image, as its manifest has it, from [`Depth::Images`] on.
+    pub(crate) image: Option<AppImage>,
     /// The app's exit status, at [`Depth::Statuses`].
     pub(crate) status: Option<AppStatus>,
     /// When the app was started last, in nanoseconds since the epoch; of mutable pods only, at
     /// [`Depth::Statuses`].
     pub(crate) started_at_ns: Option<i64>,
+}
+
+/// What the manifest of an app's image says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AppImage {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) format: BaseFormat,
 }
 
 /// An app's status file is there.
@@ -405,13 +413,17 @@ impl<'a, 'v> Reader<'a, 'v> {
         self.facts.manifest = Some(manifest);
     }
 
-    fn app_image(&mut self, app: &str) -> Option<ImageManifest> {
+    fn app_image(&mut self, app: &str) -> Option<AppImage> {
         let file = names::app_image_manifest(app);
         let limit_bytes = MANIFEST_LIMIT_BYTES.min(self.images_left_bytes);
         let bytes = self.content(&file, limit_bytes, self.is_complete())?;
         self.images_left_bytes -= bytes.len() as u64;
         match ImageManifest::parse(&bytes) {
-            Ok(manifest) => Some(manifest),
+            Ok(manifest) => Some(AppImage {
+                version: manifest.version().to_owned(),
+                format: manifest.base_format(),
+                name: manifest.name,
+            }),
             Err(error) => {
                 self.malformed(&file, error);
                 None

@@ -110,7 +110,7 @@ where
     I: Default + Send + Sync + 'static,
 {
     while let Some(inventory) = inventory.upgrade() {
-        let patience = match inventory.images().await {
+        let patience = match inventory.current_images().await {
             Ok(_) => Duration::MAX,
             Err(_) => UNWATCHED,
         };

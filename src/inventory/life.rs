@@ -2,6 +2,8 @@
 //! that nobody has seen implied (clauses E-1 and E-12). Pure: looking is others' business, and
 //! so is the time.
 
+use std::collections::HashMap;
+
 use crate::{
     host::{Lock, PodFacts},
     layout::Phase,
@@ -82,11 +84,6 @@ impl Life {
         told
     }
 
-    /// Whether the pod has come to its end: what comes by its name now is another one.
-    pub(super) fn is_over(&self) -> bool {
-        self.is_collected && self.phase.is_none()
-    }
-
     fn enter(&mut self, phase: Phase, told: &mut Vec<Happening>) {
         let had_aborted = self.phase == Some(Phase::Prepare) && !self.is_prepared;
         match phase {
@@ -128,25 +125,11 @@ impl Life {
         let Some(manifest) = &facts.manifest else {
             return;
         };
+        let known = std::mem::take(&mut self.apps).into_iter();
+        let mut known: HashMap<_, _> = known.map(|life| (life.app.name.clone(), life)).collect();
         for (app, more) in manifest.manifest.apps.iter().zip(&manifest.apps) {
-            let known = self
-                .apps
-                .iter()
-                .position(|known| known.app.name == app.name);
-            let at = known.unwrap_or_else(|| {
-                self.apps.push(AppLife {
-                    app: App {
-                        name: app.name.clone(),
-                        image_id: app.image_id.clone(),
-                        image_name: None,
-                    },
-                    started_at_ns: None,
-                    exited_at_ns: None,
-                    is_running: false,
-                });
-                self.apps.len() - 1
-            });
-            let life = &mut self.apps[at];
+            let life = known.remove(&app.name);
+            let mut life = life.unwrap_or_else(|| AppLife::new(&app.name, &app.image_id));
             if let Some(image) = &more.image {
                 life.app.image_name = Some(image.name.clone());
             }
@@ -175,6 +158,11 @@ impl Life {
                     life.end(status.exit_code, told);
                 }
             }
+            self.apps.push(life);
+        }
+        // Apps that were taken from the pod.
+        for mut life in known.into_values() {
+            life.end(None, told);
         }
     }
 
@@ -219,6 +207,19 @@ impl Life {
 }
 
 impl AppLife {
+    fn new(name: &str, image_id: &str) -> Self {
+        Self {
+            app: App {
+                name: name.to_owned(),
+                image_id: image_id.to_owned(),
+                image_name: None,
+            },
+            started_at_ns: None,
+            exited_at_ns: None,
+            is_running: false,
+        }
+    }
+
     fn start(&mut self, told: &mut Vec<Happening>) {
         if !std::mem::replace(&mut self.is_running, true) {
             told.push(Happening::AppStarted(self.app.clone()));

@@ -141,7 +141,8 @@ where
 
     /// All pods, each read at least so deep.
     pub(crate) async fn pods(&self, depth: Depth) -> Result<Pods<P>, Unavailable> {
-        let picture = self.current(Want::All(depth), LivePods::picture).await?;
+        let asked = asked(&self.shared, LivePods::picture);
+        let picture = self.current(Want::All(depth), asked).await?;
         let cgroups = match picture.in_proc.is_empty() {
             true => BTreeMap::new(),
             false => {
@@ -164,8 +165,8 @@ where
         id: Uuid,
         depth: Depth,
     ) -> Result<Option<(Arc<Pod<P>>, Option<String>)>, Unavailable> {
-        let pod = self.current(Want::One(id, depth), move |live| live.pod(id));
-        let Some(pod) = pod.await? else {
+        let asked = asked(&self.shared, move |live: &mut LivePods<P>| live.pod(id));
+        let Some(pod) = self.current(Want::One(id, depth), asked).await? else {
             return Ok(None);
         };
         let cgroup = match pod.facts.cgroup_process {
@@ -199,6 +200,12 @@ where
 
     /// All images.
     pub(crate) async fn images(&self) -> Result<Arc<Images<I>>, Unavailable> {
+        let images = self.current_images().await?;
+        self.store.lock().await.report(&self.shared.reported);
+        Ok(images)
+    }
+
+    async fn current_images(&self) -> Result<Arc<Images<I>>, Unavailable> {
         // None lies beyond all time.
         let deadline = Instant::now().checked_add(self.store_lock_timeout);
         loop {
@@ -210,7 +217,7 @@ where
                 return Ok(images);
             }
             let looked = off_the_loop(move || {
-                let result = live.look(&watch, &shared.reported, &shared.counters);
+                let result = live.look(&watch, &shared.counters);
                 shared.history.add(live.take_happened());
                 (live, result)
             });
@@ -231,7 +238,7 @@ where
     pub(crate) async fn history(&self) -> Result<Arc<History>, Unavailable> {
         self.current(Want::All(Depth::Pod), |_| ()).await?;
         // What cannot be known of images is told when it can.
-        let _ = self.images().await;
+        let _ = self.current_images().await;
         Ok(Arc::clone(&self.shared.history))
     }
 
@@ -247,6 +254,21 @@ where
             }),
             None => Err(ImageError::Unknown(id.to_owned())),
         }
+    }
+}
+
+/// `take` for a call: then faults are logged.
+fn asked<P: Default, T, F>(
+    shared: &Arc<Shared>,
+    take: F,
+) -> impl FnOnce(&mut LivePods<P>) -> T + use<P, T, F>
+where
+    F: FnOnce(&mut LivePods<P>) -> T,
+{
+    let shared = Arc::clone(shared);
+    move |live| {
+        live.report(&shared.reported);
+        take(live)
     }
 }
 

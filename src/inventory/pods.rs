@@ -98,6 +98,8 @@ pub(super) struct LivePods<C> {
     is_beginning: bool,
     /// What has happened and was not told of yet.
     happened: Vec<Event>,
+    /// Pods whose faults were not logged yet.
+    unreported: BTreeSet<Uuid>,
     /// When to probe every lock once.
     probe_all_at: Option<Instant>,
     picture: Option<Arc<Picture<C>>>,
@@ -163,6 +165,7 @@ impl<C: Default> LivePods<C> {
             paths: HashMap::new(),
             is_beginning: true,
             happened: Vec::new(),
+            unreported: BTreeSet::new(),
             probe_all_at: None,
             picture: None,
         }
@@ -378,7 +381,7 @@ impl<C: Default> LivePods<C> {
         Counters::add_many(&counters.pods_read, readings.len());
         for (id, reading) in readings {
             match reading {
-                Some(found) => self.keep(found, reported),
+                Some(found) => self.keep(found),
                 None => self.forget(id, watcher, reported),
             }
             self.dirty.remove(&id);
@@ -386,14 +389,16 @@ impl<C: Default> LivePods<C> {
         Ok(())
     }
 
-    fn keep(&mut self, found: Found, reported: &Reported) {
+    fn keep(&mut self, found: Found) {
         let Found {
             mut facts,
             depth,
             handle,
         } = found;
-        reported.pod(&facts);
         let id = facts.id;
+        if !facts.faults.is_empty() {
+            self.unreported.insert(id);
+        }
         self.live_on(id, Some(&facts));
         let old = self.tracked.remove(&id);
         let opened = self.opened.entry(id).or_default();
@@ -507,6 +512,16 @@ impl<C: Default> LivePods<C> {
     /// The pod `id`.
     pub(super) fn pod(&self, id: Uuid) -> Option<Arc<Pod<C>>> {
         Some(Arc::clone(&self.tracked.get(&id)?.pod))
+    }
+
+    /// Logs the faults that pods have and that were not logged yet. To be done for calls: what
+    /// is seen in passing, while files come and go, is no fault.
+    pub(super) fn report(&mut self, reported: &Reported) {
+        for id in std::mem::take(&mut self.unreported) {
+            if let Some(tracked) = self.tracked.get(&id) {
+                reported.pod(&tracked.pod.facts);
+            }
+        }
     }
 
     /// Whether there are pods whose locks may change without anybody's telling.

@@ -85,6 +85,8 @@ pub(super) struct LiveStore<C> {
     /// The directories of manifests that are watched.
     watched: HashSet<String>,
     picture: Option<Arc<Images<C>>>,
+    /// Whether what is wrong with images was logged.
+    is_reported: bool,
 }
 
 /// How an image was told of.
@@ -133,6 +135,7 @@ impl<C: Default> LiveStore<C> {
             happened: Vec::new(),
             watched: HashSet::new(),
             picture: None,
+            is_reported: true,
         }
     }
 
@@ -184,7 +187,6 @@ impl<C: Default> LiveStore<C> {
     pub(super) fn look(
         &mut self,
         watch: &Watch,
-        reported: &Reported,
         counters: &Counters,
     ) -> Result<Result<Arc<Images<C>>, Unavailable>, IndexError> {
         for _ in 1..TRIES {
@@ -210,7 +212,7 @@ impl<C: Default> LiveStore<C> {
         }
         self.said(None);
         self.tell();
-        Ok(Ok(self.picture(reported)))
+        Ok(Ok(self.picture()))
     }
 
     /// Notes what has happened to images (E-1): rows are gone, new, or imported anew. Where
@@ -343,7 +345,18 @@ impl<C: Default> LiveStore<C> {
         self.watched.insert(dir.to_owned());
     }
 
-    fn picture(&mut self, reported: &Reported) -> Arc<Images<C>> {
+    /// Logs what is wrong with images and was not logged yet. To be done for calls: what is
+    /// seen in passing, while files come and go, is no fault.
+    pub(super) fn report(&mut self, reported: &Reported) {
+        if std::mem::replace(&mut self.is_reported, true) {
+            return;
+        }
+        let faults = self.known.values();
+        let faults = faults.filter_map(|known| known.image.as_ref().err().cloned());
+        reported.all_images(faults.collect());
+    }
+
+    fn picture(&mut self) -> Arc<Images<C>> {
         if let Some(picture) = &self.picture {
             return Arc::clone(picture);
         }
@@ -357,9 +370,7 @@ impl<C: Default> LiveStore<C> {
             images: images.collect(),
             by_key: by_key.collect(),
         });
-        let faults = self.known.values();
-        let faults = faults.filter_map(|known| known.image.as_ref().err().cloned());
-        reported.all_images(faults.collect());
+        self.is_reported = false;
         self.picture = Some(Arc::clone(&picture));
         picture
     }

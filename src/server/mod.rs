@@ -15,9 +15,10 @@ use tonic_health::server::HealthReporter;
 
 pub use crate::service::Dialect;
 use crate::{
-    api::{self, public_api_server::PublicApiServer},
-    layout,
-    service::{Inventory, Service, StreamLimits},
+    api, layout,
+    service::{
+        Inventory, Service, StreamLimits, prepared::serving::public_api_server::PublicApiServer,
+    },
 };
 pub use config::Config;
 use listen::{BindError, Listener};

@@ -2,10 +2,10 @@
 
 use tonic::Status;
 
-use super::Parts;
-use crate::{api::InspectImageResponse, inventory::ImageError};
+use super::{Parts, prepared::Items};
+use crate::inventory::ImageError;
 
-pub(super) async fn answer(service: &Parts, id: &str) -> Result<InspectImageResponse, Status> {
+pub(super) async fn answer(service: &Parts, id: &str) -> Result<Items, Status> {
     if id.is_empty() {
         return Err(Status::invalid_argument("the id of the image is empty"));
     }
@@ -20,6 +20,6 @@ pub(super) async fn answer(service: &Parts, id: &str) -> Result<InspectImageResp
             ImageError::Unavailable(unavailable) => unavailable.into(),
         }
     })?;
-    let image = Some(service.view.image(&image.facts));
-    Ok(InspectImageResponse { image })
+    let encoded = image.cache.encoded(&service.view, &image.facts, true);
+    Ok(encoded.into())
 }

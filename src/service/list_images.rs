@@ -2,29 +2,16 @@
 
 use tonic::Status;
 
-use super::Parts;
-use crate::{
-    api::{Image, ListImagesRequest, ListImagesResponse},
-    filter::image_matches,
-};
+use super::{Parts, prepared::Items};
+use crate::{api::ListImagesRequest, filter::image_matches};
 
-pub(super) async fn answer(
-    service: &Parts,
-    request: ListImagesRequest,
-) -> Result<ListImagesResponse, Status> {
+pub(super) async fn answer(service: &Parts, request: ListImagesRequest) -> Result<Items, Status> {
+    let ListImagesRequest { filters, detail } = request;
+    let view = &service.view;
     let images = service.inventory.images().await?;
     let images = images
         .iter()
-        .map(|image| service.view.image(&image.facts))
-        .filter(|image| image_matches(&request.filters, image))
-        .map(|image| match request.detail {
-            true => image,
-            false => Image {
-                manifest: Default::default(),
-                ..image
-            },
-        });
-    Ok(ListImagesResponse {
-        images: images.collect(),
-    })
+        .filter(|image| image_matches(&filters, image.cache.image(view, &image.facts)))
+        .map(|image| image.cache.encoded(view, &image.facts, detail));
+    Ok(images.collect())
 }

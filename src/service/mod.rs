@@ -9,6 +9,7 @@ mod inspect_pod;
 mod list_images;
 mod list_pods;
 mod listen_events;
+pub(crate) mod prepared;
 mod view;
 
 use std::sync::Arc;
@@ -21,15 +22,14 @@ pub use dialect::Dialect;
 use crate::{
     api::{
         GetInfoRequest, GetInfoResponse, GetLogsRequest, Info, InspectImageRequest,
-        InspectImageResponse, InspectPodRequest, InspectPodResponse, ListImagesRequest,
-        ListImagesResponse, ListPodsRequest, ListPodsResponse, ListenEventsRequest,
-        public_api_server::PublicApi,
+        InspectPodRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
     },
     inventory::{self, Unavailable},
 };
+use prepared::{Items, PreparedImage, PreparedPod, serving::public_api_server::PublicApi};
 
 /// The inventory, with what calls leave in it.
-pub(crate) type Inventory = inventory::Inventory<(), ()>;
+pub(crate) type Inventory = inventory::Inventory<PreparedPod, PreparedImage>;
 
 /// The `v1alpha.PublicAPI` service.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl PublicApi for Service {
     async fn list_pods(
         &self,
         request: Request<ListPodsRequest>,
-    ) -> Result<Response<ListPodsResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = list_pods::answer(&self.0, request.into_inner()).await;
         answer.map(Response::new).map_err(short)
     }
@@ -109,7 +109,7 @@ impl PublicApi for Service {
     async fn inspect_pod(
         &self,
         request: Request<InspectPodRequest>,
-    ) -> Result<Response<InspectPodResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = inspect_pod::answer(&self.0, &request.get_ref().id).await;
         answer.map(Response::new).map_err(short)
     }
@@ -117,7 +117,7 @@ impl PublicApi for Service {
     async fn list_images(
         &self,
         request: Request<ListImagesRequest>,
-    ) -> Result<Response<ListImagesResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = list_images::answer(&self.0, request.into_inner()).await;
         answer.map(Response::new).map_err(short)
     }
@@ -125,7 +125,7 @@ impl PublicApi for Service {
     async fn inspect_image(
         &self,
         request: Request<InspectImageRequest>,
-    ) -> Result<Response<InspectImageResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = inspect_image::answer(&self.0, &request.get_ref().id).await;
         answer.map(Response::new).map_err(short)
     }

@@ -10,10 +10,10 @@ use crate::{
         PodState,
     },
     formats::{
-        appc::{BaseFormat, ImageManifest, NameValue, PodApp},
+        appc::{BaseFormat, NameValue, PodApp},
         netinfo::NetInfo,
     },
-    host::{AppFacts, Depth, ImageFacts, PodFacts, State},
+    host::{AppFacts, AppImage, Depth, ImageFacts, PodFacts, State},
     inventory::{self, EventKind},
     layout::Phase,
 };
@@ -230,13 +230,13 @@ impl View {
     }
 
     /// The image of an app (P-12).
-    fn app_image(&self, id: &str, manifest: Option<&ImageManifest>) -> Image {
-        let format = manifest.map(ImageManifest::base_format).unwrap_or_default();
+    fn app_image(&self, id: &str, image: Option<&AppImage>) -> Image {
+        let format = image.map(|image| image.format).unwrap_or_default();
         Image {
             base_format: Some(self.image_format(format)),
             id: id.to_owned(),
-            name: manifest.map(|m| m.name.clone()).unwrap_or_default(),
-            version: manifest.map(|m| m.version().to_owned()).unwrap_or_default(),
+            name: image.map(|image| image.name.clone()).unwrap_or_default(),
+            version: image.map(|image| image.version.clone()).unwrap_or_default(),
             ..Image::default()
         }
     }

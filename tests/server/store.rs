@@ -147,7 +147,11 @@ async fn an_index_that_is_cut_short() {
     let path = index(host.dir());
     let sound = fs::read(&path).unwrap();
     assert!(sound.len() > 1000);
-    let cut = |end: usize| fs::write(&path, &sound[..end]).unwrap();
+    // Whoever writes without the lock is seen in the middle of it.
+    let cut = |end: usize| {
+        let _lock = lock_index(&host);
+        fs::write(&path, &sound[..end]).unwrap();
+    };
     let mut pair = Pair::start(&host, || cut(32)).await;
     // With these lengths it is an index that was not yet used.
     let unused = [0, 16, 128];
@@ -198,7 +202,11 @@ async fn an_index_with_bytes_changed() {
     let path = index(host.dir());
     let log = path.with_file_name(store::DB_LOG);
     let sound = fs::read(&path).unwrap();
-    let pair = Pair::start(&host, || fs::write(&path, "?").unwrap()).await;
+    let pair = Pair::start(&host, || {
+        let _lock = lock_index(&host);
+        fs::write(&path, "?").unwrap();
+    })
+    .await;
     let ((server, mut experienced), (_fresh_server, mut fresh)) = (pair.experienced, pair.fresh);
     for round in 0..ROUNDS {
         let mut bytes = sound.clone();
