@@ -166,28 +166,28 @@ impl Watcher {
         Ok(Self(Mutex::new(state)))
     }
 
-    /// Watches the directory at `path` beneath the pod's directory `dir`; where it is not
-    /// there, the one in which its beginning would appear.
+    /// Watches the directory at `path` beneath the pod's directory `dir`, and those on the way
+    /// to it, as far as they are there: what takes the place of one changes what is behind it.
     pub(super) fn watch_pod(&self, id: Uuid, dir: &Dir, path: &str) {
-        let mut path = path;
-        let place = loop {
-            match dir.name_beneath(path) {
-                Ok(place) => break Some(place),
-                // Nothing is read behind what cannot be entered.
-                Err(_) if path.is_empty() => break None,
-                Err(_) => path = path.rsplit_once('/').map_or("", |(parent, _)| parent),
-            }
-        };
-        let Some(place) = place else {
-            return;
-        };
+        let parents = path
+            .match_indices('/')
+            .map(|(end, _)| (&path[..end], ENTRIES | GONE));
+        for (path, flags) in parents.chain([(path, FILES)]) {
+            let Ok(place) = dir.name_beneath(path) else {
+                return;
+            };
+            self.watch_place(id, &place, flags);
+        }
+    }
+
+    fn watch_place(&self, id: Uuid, place: &Dir, flags: WatchFlags) {
         let mut state = lock(&self.0);
         let watched = state.known.of_pods.get(&id).map_or(0, HashSet::len);
         if watched >= PLACES_PER_POD {
             state.known.unwatched.insert(id);
             return;
         }
-        match state.add(&place, FILES, Place::Pod(id)) {
+        match state.add(place, flags, Place::Pod(id)) {
             Ok(wd) => drop(state.known.of_pods.entry(id).or_default().insert(wd)),
             // What may not be entered cannot be read either, and when that changes, the
             // directory above tells.
@@ -221,7 +221,8 @@ impl Watcher {
         let State { inotify, known } = &mut *lock(&self.0);
         known.unwatched.remove(&id);
         for wd in known.of_pods.remove(&id).unwrap_or_default() {
-            if known.places.remove(&wd).is_some() {
+            if matches!(known.places.get(&wd), Some(Place::Pod(of)) if *of == id) {
+                known.places.remove(&wd);
                 // It may have gone with its directory by now.
                 let _ = inotify::remove_watch(&*inotify, wd);
             }
@@ -294,8 +295,12 @@ impl State {
     fn add(&mut self, dir: &Dir, flags: WatchFlags, place: Place) -> Result<i32, Errno> {
         let flags = flags | WatchFlags::MASK_ADD;
         let wd = inotify::add_watch(&self.inotify, dir.proc_path(), flags)?;
-        // A trunk stays one, even where something hangs directly on it.
-        self.known.places.entry(wd).or_insert(place);
+        match self.known.places.get(&wd) {
+            // A trunk stays one, even where something hangs directly on it.
+            Some(Place::Trunk | Place::Phase(_)) => {}
+            // A pod's directory may have been given another pod's name.
+            Some(_) | None => drop(self.known.places.insert(wd, place)),
+        }
         Ok(wd)
     }
 }
@@ -313,6 +318,11 @@ impl Known {
         };
         if what.contains(ReadFlags::IGNORED) {
             self.places.remove(&wd);
+            if let Place::Pod(id) = place
+                && let Some(watched) = self.of_pods.get_mut(&id)
+            {
+                watched.remove(&wd);
+            }
             return;
         }
         let is_gone =

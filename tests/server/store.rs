@@ -252,7 +252,11 @@ async fn an_index_that_cannot_be_read() {
         let db = store::DB_DIR;
         let file = format!("{db}/{}", store::DB);
         let mut damaged = None;
-        let inflict = || damaged = Some(damage.inflict(host.dir(), &file, other.dir()));
+        let inflict = || {
+            // Else it is seen missing before it is seen damaged.
+            let _lock = lock_index(&host);
+            damaged = Some(damage.inflict(host.dir(), &file, other.dir()));
+        };
         let mut pair = Pair::start(&host, inflict).await;
         for _ in 0..2 {
             pair.check("index", &format!("{damage:?}")).await;
