@@ -120,34 +120,36 @@ impl Life {
         }
     }
 
-    /// Starts and ends of apps.
+    /// Starts and ends of apps: first all that have started, in the manifest's order, then
+    /// those that have ended, in theirs.
     fn see_apps(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
         let Some(manifest) = &facts.manifest else {
             return;
         };
+        let is_mutable = manifest.is_mutable();
         let known = std::mem::take(&mut self.apps).into_iter();
         let mut known: HashMap<_, _> = known.map(|life| (life.app.name.clone(), life)).collect();
+        let mut ended = Vec::new();
         for (app, more) in manifest.manifest.apps.iter().zip(&manifest.apps) {
             let life = known.remove(&app.name);
             let mut life = life.unwrap_or_else(|| AppLife::new(&app.name, &app.image_id));
             if let Some(image) = &more.image {
                 life.app.image_name = Some(image.name.clone());
             }
-            let started_at_ns = match manifest.is_mutable() {
+            let started_at_ns = match is_mutable {
                 true => more.started_at_ns,
                 false => facts.started_at_ns,
             };
             if started_at_ns.is_some() && started_at_ns != life.started_at_ns {
                 // In a pod that is not mutable it starts but once, whatever becomes of `pid`.
-                let is_new = life.started_at_ns.is_none() || manifest.is_mutable();
+                let is_new = life.started_at_ns.is_none() || is_mutable;
                 life.started_at_ns = started_at_ns;
                 if is_new {
                     life.end(None, told);
                     life.start(told);
                 }
             }
-            let status = more.status.filter(|_| !self.is_exited);
-            if let Some(status) = status
+            if let Some(status) = more.status.filter(|_| !self.is_exited)
                 && life.exited_at_ns != Some(status.written_at_ns)
             {
                 // A status of an earlier run may still lie there when the app starts anew.
@@ -155,10 +157,14 @@ impl Life {
                 life.exited_at_ns = Some(status.written_at_ns);
                 if is_of_this_run {
                     life.start(told);
-                    life.end(status.exit_code, told);
+                    ended.push((status.written_at_ns, self.apps.len(), status.exit_code));
                 }
             }
             self.apps.push(life);
+        }
+        ended.sort_unstable();
+        for (_, app, exit_code) in ended {
+            self.apps[app].end(exit_code, told);
         }
         // Apps that were taken from the pod.
         for mut life in known.into_values() {
