@@ -139,6 +139,11 @@ where
         }
     }
 
+    /// Begins anew: lets all watches and handles go, and reads everything again.
+    pub(crate) fn begin_anew(&self) {
+        self.shared.watching.begin_anew();
+    }
+
     /// All pods, each read at least so deep.
     pub(crate) async fn pods(&self, depth: Depth) -> Result<Pods<P>, Unavailable> {
         let asked = asked(&self.shared, LivePods::picture);

@@ -528,12 +528,6 @@ impl<C: Default> LivePods<C> {
     pub(super) fn has_suspects(&self) -> bool {
         !self.suspects.is_empty() || self.probe_all_at.is_some()
     }
-
-    /// How many handles are kept on pods.
-    pub(super) fn handles(&self) -> usize {
-        let kept = self.tracked.values().filter(|pod| pod.handle.is_some());
-        kept.count()
-    }
 }
 
 /// An event of a pod (E-2, E-3, E-5). rkt names a pod's machine, and by default its host,

@@ -276,11 +276,6 @@ impl Watcher {
         lock(&self.0).known.unwatched.iter().copied().collect()
     }
 
-    /// How many watches there are.
-    pub(super) fn count(&self) -> usize {
-        lock(&self.0).known.places.len()
-    }
-
     /// A descriptor that becomes readable when something happens.
     ///
     /// # Errors
@@ -335,11 +330,11 @@ impl Known {
             (Place::Pod(id), _) => self.pods.changes.push(PodChange::Touched(id)),
             (Place::Index, _) if is_gone => self.is_stale = true,
             (Place::Index, _) => self.store.index = true,
-            (Place::Manifests, Some(name)) => match std::str::from_utf8(name) {
-                Ok(name) => drop(self.store.manifests.insert(name.to_owned())),
-                // No image has such a name.
-                Err(_) => {}
-            },
+            (Place::Manifests, Some(name)) => {
+                // Names of images are ASCII; others are no image's.
+                let name = String::from_utf8_lossy(name).into_owned();
+                self.store.manifests.insert(name);
+            }
             (Place::Manifests, None) => self.store.all |= is_gone,
         }
     }

@@ -161,10 +161,11 @@ impl Watching {
         watch
     }
 
-    /// Lets all watches go; the next look begins anew.
-    pub(super) fn let_go(&self) {
-        lock(&self.state).watch.watcher = None;
+    /// Begins anew: lets everything go that keeps the data directory's file system in use.
+    pub(super) fn begin_anew(&self) {
         lock(&self.state).anchors = Anchors::default();
+        self.pods_changed.notify_one();
+        self.store_changed.notify_one();
     }
 
     fn begin(&self) -> Result<Watcher, String> {

@@ -48,6 +48,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     router: Router,
     health: HealthReporter,
+    inventory: Arc<Inventory>,
     /// Tells streams that the server drains.
     drain: watch::Sender<bool>,
 }
@@ -79,7 +80,12 @@ impl Server {
             buffer: config.stream_buffer,
             draining,
         };
-        let service = Service::new(config.info(), config.dialect, inventory, streams);
+        let service = Service::new(
+            config.info(),
+            config.dialect,
+            Arc::clone(&inventory),
+            streams,
+        );
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<Api>().await;
         let router = Transport::builder()
@@ -91,6 +97,7 @@ impl Server {
             listeners,
             router,
             health,
+            inventory,
             drain,
         })
     }
@@ -99,6 +106,17 @@ impl Server {
     /// `unix:/run/rkt/api.sock`.
     pub fn addresses(&self) -> Vec<String> {
         self.listeners.iter().map(ToString::to_string).collect()
+    }
+
+    /// What lets everything go that keeps the file system of the data directory in use, and
+    /// has it read anew: for a hangup signal.
+    pub fn renewal(&self) -> impl Fn() + Send + 'static + use<> {
+        let inventory = Arc::downgrade(&self.inventory);
+        move || {
+            if let Some(inventory) = inventory.upgrade() {
+                inventory.begin_anew();
+            }
+        }
     }
 
     /// Serves until `shutdown` is over; then takes no new calls, and lets those under way

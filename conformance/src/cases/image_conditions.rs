@@ -4,7 +4,7 @@
 use rkt_api::api::{Image, ImageFilter, KeyValue};
 
 use super::{
-    filtering::{self, pivot},
+    filtering::{self, Fields as _, pivot},
     image_filters::{ImageField, NO_IMAGE, with_value},
 };
 use crate::{
@@ -29,6 +29,12 @@ pub(super) fn cases() -> Vec<Case> {
             condition.content,
             |all| {
                 let image = pivot::<Image>(&[condition.field], all, 0)?;
+                // One of whose name the base name is only a part, where there is such.
+                let mut others = all.iter();
+                let has_path = |image: &&ImageFacts| {
+                    Image::can_pick(condition.field, image) && image.name.contains('/')
+                };
+                let image = others.find(has_path).unwrap_or(image);
                 Ok(vec![(condition.make)(image)])
             },
         ));
@@ -105,6 +111,22 @@ conditions! {
         with_value(ImageField::FullNames, &format!("{} ", image.name))
     };
     F_I2 "prefixes/whole" Prefixes |image| with_value(ImageField::Prefixes, &image.name);
+    F_I1 "full_names/one-and-none" FullNames |image| ImageFilter {
+        full_names: and_none(&image.name),
+        ..ImageFilter::default()
+    };
+    F_I2 "prefixes/one-and-none" Prefixes |image| ImageFilter {
+        prefixes: and_none(&image.name),
+        ..ImageFilter::default()
+    };
+    F_I3 "base_names/one-and-none" BaseNames |image| ImageFilter {
+        base_names: and_none(base_name(&image.name)),
+        ..ImageFilter::default()
+    };
+    F_I4 "keywords/one-and-none" Keywords |image| ImageFilter {
+        keywords: and_none(&image.name),
+        ..ImageFilter::default()
+    };
     F_I2 "prefixes/first-letter" Prefixes |image| {
         let first: String = image.name.chars().take(1).collect();
         with_value(ImageField::Prefixes, &first)
@@ -213,6 +235,11 @@ fn wildcards(name: &str) -> Vec<String> {
         .map(|wildcard| format!("{part}{wildcard}"))
         .chain(["^".to_owned() + name, name.replacen('.', "?", 1) + "$"])
         .collect()
+}
+
+/// A value that fits, and one that fits no image.
+fn and_none(value: &str) -> Vec<String> {
+    vec![value.to_owned(), "no-such-value".to_owned()]
 }
 
 fn shorter(text: &str) -> &str {

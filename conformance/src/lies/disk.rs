@@ -402,7 +402,7 @@ fn damage() -> Vec<Lie> {
         ),
         pods(
             "broken-manifests-hide-pods",
-            &clause::S_14,
+            &clause::P_15,
             |past, mut pods| {
                 pods.retain(|pod| !is_broken(past, pod, layout::pod::MANIFEST));
                 Ok(pods)
@@ -410,7 +410,7 @@ fn damage() -> Vec<Lie> {
         ),
         pods(
             "broken-networks-hide-pods",
-            &clause::S_14,
+            &clause::P_15,
             |past, mut pods| {
                 pods.retain(|pod| !is_broken(past, pod, layout::pod::NET_INFO));
                 Ok(pods)

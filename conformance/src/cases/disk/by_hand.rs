@@ -35,7 +35,7 @@ pub(super) async fn change<T: Send + 'static>(
     let before = now_unix_ns();
     let done = tokio::task::spawn_blocking(move || {
         let done = do_it(&data_dir);
-        drop(quiet);
+        quiet.end();
         done
     });
     let done = done

@@ -46,17 +46,21 @@ pub(super) fn cases() -> Vec<Case> {
     let names = Kind::all().filter(|kind| kind.is_about_pod());
     let groups: BTreeSet<String> = names.map(|kind| group(kind).to_owned()).collect();
     let groups = groups.into_iter().filter(|group| group != BESIDE);
-    groups
-        .map(|group| {
-            let is_quick = QUICK.contains(&group.as_str());
-            let content = format!("broken/{group}");
-            let case = Case::new(Method::ListPods, &clause::S_14, content, move |stage| {
-                broken(stage, group.clone())
-            });
-            let case = case.on(On::Own(&VICTIMS));
-            if is_quick { case } else { case.thorough() }
-        })
-        .collect()
+    let listed = QUICK.map(|group| {
+        let content = format!("listed/{group}");
+        let check = move |stage| broken(stage, group.to_owned());
+        Case::new(Method::ListPods, &clause::P_15, content, check).on(On::Own(&VICTIMS))
+    });
+    let broken = groups.map(|group| {
+        let is_quick = QUICK.contains(&group.as_str());
+        let content = format!("broken/{group}");
+        let case = Case::new(Method::ListPods, &clause::S_14, content, move |stage| {
+            broken(stage, group.clone())
+        });
+        let case = case.on(On::Own(&VICTIMS));
+        if is_quick { case } else { case.thorough() }
+    });
+    broken.chain(listed).collect()
 }
 
 /// What is broken, the beginning of the fault's name.

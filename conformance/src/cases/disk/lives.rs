@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The most pods at a time: few, so that each of them comes far.
-const PODS_MAX: usize = 16;
+const PODS_MAX: usize = 12;
 
 pub(super) fn cases() -> Vec<Case> {
     let case = |seed: u64, steps, gap| {
@@ -26,12 +26,12 @@ pub(super) fn cases() -> Vec<Case> {
         })
     };
     vec![
-        case(1, 60, 1).on(On::Own(&SMALL)),
-        case(2, 200, 1).on(On::Own(&SMALL)).thorough(),
-        case(3, 200, 1).on(On::Own(&hosts::EMPTY)).thorough(),
+        case(1, 24, 1).on(On::Own(&SMALL)),
+        case(2, 80, 1).on(On::Own(&SMALL)).thorough(),
+        case(3, 80, 1).on(On::Own(&hosts::EMPTY)).thorough(),
         // Several steps between two looks.
-        case(4, 600, 7).on(On::Own(&SMALL)).thorough(),
-        case(5, 1000, 50).on(On::Own(&hosts::EMPTY)).thorough(),
+        case(4, 280, 7).on(On::Own(&SMALL)).thorough(),
+        case(5, 600, 50).on(On::Own(&hosts::EMPTY)).thorough(),
     ]
 }
 

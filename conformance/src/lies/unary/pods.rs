@@ -34,11 +34,6 @@ pub(super) fn lies() -> Vec<Lie> {
             FailPods(|pod| !is_early(pod) && pod.manifest.is_empty()),
         ),
         lie(
-            &clause::P_15,
-            "broken-pods-left-out",
-            TellPods(|pods| pods.retain(|pod| is_early(pod) || pod.created_at != 0)),
-        ),
-        lie(
             &clause::P_16,
             "pods-in-reverse",
             TellPods(|pods| pods.reverse()),
