@@ -1,5 +1,5 @@
 //! The command that starts a server under test, with blanks for what differs from start to
-//! start. Starting it is [`crate::process`]'s business.
+//! start. Starting it is `process`'s business.
 
 use std::{path::Path, str::FromStr};
 

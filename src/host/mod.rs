@@ -16,6 +16,6 @@ mod state;
 pub(crate) use beneath::Dir;
 pub(crate) use fault::Fault;
 pub(crate) use image::{ImageFacts, IndexError, image, image_index};
-pub(crate) use pod::{AppFacts, AppImage, Depth, Found, LockHandle, PodFacts, Stage1};
+pub(crate) use pod::{AppFacts, AppImage, AppStatus, Depth, Found, LockHandle, PodFacts, Stage1};
 pub(crate) use scan::{PhaseDirs, ScanError, Skipped, pod_id};
 pub(crate) use state::{Lock, State};

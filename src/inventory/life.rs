@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    host::{Lock, PodFacts},
+    host::{AppStatus, Lock, PodFacts},
     layout::Phase,
 };
 
@@ -120,8 +120,8 @@ impl Life {
         }
     }
 
-    /// Starts and ends of apps: first all that have started, in the manifest's order, then
-    /// those that have ended, in theirs.
+    /// Starts and ends of apps, in the order of their times, and where these are the same, in
+    /// the manifest's.
     fn see_apps(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
         let Some(manifest) = &facts.manifest else {
             return;
@@ -129,7 +129,7 @@ impl Life {
         let is_mutable = manifest.is_mutable();
         let known = std::mem::take(&mut self.apps).into_iter();
         let mut known: HashMap<_, _> = known.map(|life| (life.app.name.clone(), life)).collect();
-        let mut ended = Vec::new();
+        let mut changes = Vec::new();
         for (app, more) in manifest.manifest.apps.iter().zip(&manifest.apps) {
             let life = known.remove(&app.name);
             let mut life = life.unwrap_or_else(|| AppLife::new(&app.name, &app.image_id));
@@ -138,33 +138,31 @@ impl Life {
             }
             let started_at_ns = match is_mutable {
                 true => more.started_at_ns,
-                false => facts.started_at_ns,
+                // It starts but once, whatever becomes of `pid`.
+                false => life.started_at_ns.or(facts.started_at_ns),
             };
-            if started_at_ns.is_some() && started_at_ns != life.started_at_ns {
-                // In a pod that is not mutable it starts but once, whatever becomes of `pid`.
-                let is_new = life.started_at_ns.is_none() || is_mutable;
-                life.started_at_ns = started_at_ns;
-                if is_new {
-                    life.end(None, told);
-                    life.start(told);
-                }
-            }
-            if let Some(status) = more.status.filter(|_| !self.is_exited)
-                && life.exited_at_ns != Some(status.written_at_ns)
-            {
-                // A status of an earlier run may still lie there when the app starts anew.
-                let is_of_this_run = life.is_running || life.exited_at_ns.is_none();
-                life.exited_at_ns = Some(status.written_at_ns);
-                if is_of_this_run {
-                    life.start(told);
-                    ended.push((status.written_at_ns, self.apps.len(), status.exit_code));
-                }
-            }
+            let status = more.status.filter(|_| !self.is_exited);
+            let at = self.apps.len();
+            let was_running = life.is_running;
+            let seen = life.see(started_at_ns, status).into_iter();
+            changes.extend(seen.map(|(at_ns, change)| {
+                // Clocks of files are coarse. Of what bears the same time, the ends of apps that
+                // were running come before starts, and those of apps that were not, after.
+                let order = match change {
+                    Change::End(_) if was_running => 0,
+                    Change::Start => 1,
+                    Change::End(_) => 2,
+                };
+                (at_ns, order, at, change)
+            }));
             self.apps.push(life);
         }
-        ended.sort_unstable();
-        for (_, app, exit_code) in ended {
-            self.apps[app].end(exit_code, told);
+        changes.sort_by_key(|(at_ns, order, at, _)| (*at_ns, *order, *at));
+        for (_, _, at, change) in changes {
+            match change {
+                Change::Start => self.apps[at].start(told),
+                Change::End(exit_code) => self.apps[at].end(exit_code, told),
+            }
         }
         // Apps that were taken from the pod.
         for mut life in known.into_values() {
@@ -212,6 +210,13 @@ impl Life {
     }
 }
 
+/// What an app does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Start,
+    End(Option<i32>),
+}
+
 impl AppLife {
     fn new(name: &str, image_id: &str) -> Self {
         Self {
@@ -224,6 +229,34 @@ impl AppLife {
             exited_at_ns: None,
             is_running: false,
         }
+    }
+
+    /// What is new in when the app was started last, and in its status, each with its time.
+    fn see(&mut self, started_at_ns: Option<i64>, status: Option<AppStatus>) -> Vec<(i64, Change)> {
+        let started = started_at_ns.filter(|_| started_at_ns != self.started_at_ns);
+        self.started_at_ns = started_at_ns.or(self.started_at_ns);
+        let status = status.filter(|status| self.exited_at_ns != Some(status.written_at_ns));
+        // A status of an earlier run may lie there still, made anew without any run.
+        let has_run = self.is_running || self.exited_at_ns.is_none() || started.is_some();
+        let mut changes = Vec::new();
+        if let Some(status) = status {
+            self.exited_at_ns = Some(status.written_at_ns);
+            if has_run {
+                // It ended after the start that is new, or else after one that nobody saw.
+                let began_at_ns = started.filter(|at_ns| *at_ns <= status.written_at_ns);
+                changes.push((began_at_ns.unwrap_or(status.written_at_ns), Change::Start));
+                changes.push((status.written_at_ns, Change::End(status.exit_code)));
+            }
+        }
+        if let Some(at_ns) = started
+            && changes.first() != Some(&(at_ns, Change::Start))
+        {
+            if self.is_running && changes.is_empty() {
+                changes.push((at_ns.saturating_sub(1), Change::End(None)));
+            }
+            changes.push((at_ns, Change::Start));
+        }
+        changes
     }
 
     fn start(&mut self, told: &mut Vec<Happening>) {

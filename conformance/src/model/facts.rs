@@ -1,6 +1,6 @@
 //! What the model knows of a pod and of an image: what lies on disk of them, as far as the API
 //! shows it. How that comes from a description is here; what steps make of it is
-//! [`steps`](super::steps)', and what calls answer is said beside the clauses.
+//! `steps`', and what calls answer is said beside the clauses.
 
 use std::{io, ops::RangeInclusive};
 
