@@ -244,7 +244,9 @@ impl AppLife {
             if has_run {
                 // It ended after the start that is new, or else after one that nobody saw.
                 let began_at_ns = started.filter(|at_ns| *at_ns <= status.written_at_ns);
-                changes.push((began_at_ns.unwrap_or(status.written_at_ns), Change::Start));
+                if !self.is_running {
+                    changes.push((began_at_ns.unwrap_or(status.written_at_ns), Change::Start));
+                }
                 changes.push((status.written_at_ns, Change::End(status.exit_code)));
             }
         }
