@@ -9,12 +9,10 @@ mod inspect_pod;
 mod list_images;
 mod list_pods;
 mod listen_events;
-pub(crate) mod prepared;
 mod view;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 pub use dialect::Dialect;
@@ -22,14 +20,12 @@ pub use dialect::Dialect;
 use crate::{
     api::{
         GetInfoRequest, GetInfoResponse, GetLogsRequest, Info, InspectImageRequest,
-        InspectPodRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
+        InspectImageResponse, InspectPodRequest, InspectPodResponse, ListImagesRequest,
+        ListImagesResponse, ListPodsRequest, ListPodsResponse, ListenEventsRequest,
+        public_api_server::PublicApi,
     },
-    inventory::{self, Unavailable},
+    inventory::{Inventory, Unavailable},
 };
-use prepared::{Items, PreparedImage, PreparedPod, serving::public_api_server::PublicApi};
-
-/// The inventory, with what calls leave in it.
-pub(crate) type Inventory = inventory::Inventory<PreparedPod, PreparedImage>;
 
 /// The `v1alpha.PublicAPI` service.
 #[derive(Clone)]
@@ -38,33 +34,17 @@ pub(crate) struct Service(Arc<Parts>);
 struct Parts {
     info: Info,
     view: view::View,
-    inventory: Arc<Inventory>,
-    streams: StreamLimits,
-}
-
-/// What is asked of the streams of calls.
-#[derive(Clone, Debug)]
-pub(crate) struct StreamLimits {
-    /// How many events may wait for a listener.
-    pub(crate) buffer: usize,
-    /// Turns true when the server drains.
-    pub(crate) draining: watch::Receiver<bool>,
+    inventory: Inventory,
 }
 
 impl Service {
     /// A service that answers from `inventory`, in `dialect`, and says `info` of itself.
-    pub(crate) fn new(
-        info: Info,
-        dialect: Dialect,
-        inventory: Arc<Inventory>,
-        streams: StreamLimits,
-    ) -> Self {
+    pub(crate) fn new(info: Info, dialect: Dialect, inventory: Inventory) -> Self {
         let view = view::View::new(dialect, info.appc_version.clone());
         Self(Arc::new(Parts {
             info,
             view,
             inventory,
-            streams,
         }))
     }
 }
@@ -101,7 +81,7 @@ impl PublicApi for Service {
     async fn list_pods(
         &self,
         request: Request<ListPodsRequest>,
-    ) -> Result<Response<Items>, Status> {
+    ) -> Result<Response<ListPodsResponse>, Status> {
         let answer = list_pods::answer(&self.0, request.into_inner()).await;
         answer.map(Response::new).map_err(short)
     }
@@ -109,7 +89,7 @@ impl PublicApi for Service {
     async fn inspect_pod(
         &self,
         request: Request<InspectPodRequest>,
-    ) -> Result<Response<Items>, Status> {
+    ) -> Result<Response<InspectPodResponse>, Status> {
         let answer = inspect_pod::answer(&self.0, &request.get_ref().id).await;
         answer.map(Response::new).map_err(short)
     }
@@ -117,7 +97,7 @@ impl PublicApi for Service {
     async fn list_images(
         &self,
         request: Request<ListImagesRequest>,
-    ) -> Result<Response<Items>, Status> {
+    ) -> Result<Response<ListImagesResponse>, Status> {
         let answer = list_images::answer(&self.0, request.into_inner()).await;
         answer.map(Response::new).map_err(short)
     }
@@ -125,7 +105,7 @@ impl PublicApi for Service {
     async fn inspect_image(
         &self,
         request: Request<InspectImageRequest>,
-    ) -> Result<Response<Items>, Status> {
+    ) -> Result<Response<InspectImageResponse>, Status> {
         let answer = inspect_image::answer(&self.0, &request.get_ref().id).await;
         answer.map(Response::new).map_err(short)
     }
@@ -134,11 +114,9 @@ impl PublicApi for Service {
 
     async fn listen_events(
         &self,
-        request: Request<ListenEventsRequest>,
+        _request: Request<ListenEventsRequest>,
     ) -> Result<Response<Self::ListenEventsStream>, Status> {
-        let filter = request.into_inner().filter.unwrap_or_default();
-        let events = listen_events::answer(&self.0, filter).await;
-        events.map(Response::new).map_err(short)
+        Err(listen_events::unimplemented())
     }
 
     type GetLogsStream = get_logs::Lines;

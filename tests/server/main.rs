@@ -6,7 +6,6 @@ mod answers;
 mod broken;
 mod facts;
 mod fixtures;
-mod fresh;
 mod golden;
 mod hostile;
 mod hosts;
