@@ -185,7 +185,7 @@ fn refusals() -> Vec<Lie> {
         ask("negative-lines-are-all", &clause::W_3, |it| {
             it.lines = it.lines.max(0);
         }),
-        act("only-whole-ids", &clause::P_17, |asked| {
+        act("logs-by-whole-ids-only", &clause::P_17, |asked| {
             Box::pin(async move {
                 match asked.request.pod_id.len() {
                     36 => (asked.honest)(asked.request).await,

@@ -3,8 +3,7 @@
 
 use rkt_api::{api::public_api_client::PublicApiClient, server::Dialect};
 use rkt_conformance::{
-    cases,
-    lies::{self, Forward, Liar, judge},
+    lies::{self, Forward, Liar},
     model::server,
 };
 use tokio::net::TcpListener;
@@ -60,13 +59,6 @@ async fn lies_before_the_real_server_are_found_out() {
         assert_eq!(ran.exit, 1, "{title}: {ran:?}");
         assert!(!ran.failed().is_empty(), "{title}: {ran:?}");
     }
-}
-
-#[test]
-fn every_clause_has_a_lie() {
-    let unbroken = judge::unbroken(&lies::all(), &cases::all());
-    let ids: Vec<&str> = unbroken.iter().map(|clause| clause.id).collect();
-    assert!(ids.is_empty(), "{ids:?}");
 }
 
 fn assert_found_out(ran: &Ran) {

@@ -399,7 +399,7 @@ async fn a_lent_directory_is_filled_and_given_back() {
     tokio::spawn(server.serve(std::future::pending()));
 
     let args = ["run", "--strict", "--connect", &address, "--data-dir"];
-    let args = [&args[..], &[dir.to_str().unwrap(), "GetInfo"]].concat();
+    let args = [&args[..], &[dir.to_str().unwrap(), "GetInfo/I-1"]].concat();
     let ran = program(&args).await;
     assert_eq!(ran.exit, 0, "{ran:?}");
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
