@@ -193,7 +193,7 @@ fn refusals() -> Vec<Lie> {
                 }
             })
         }),
-        act("only-lower-case-ids", &clause::P_17, |asked| {
+        act("logs-by-lower-case-ids-only", &clause::P_17, |asked| {
             Box::pin(async move {
                 match asked.request.pod_id.contains(char::is_uppercase) {
                     true => Err(Status::not_found("there is no such pod")),
