@@ -228,6 +228,9 @@ impl Writer<'_> {
         if !self.rendered.insert(facts.tree_store_id.clone()) {
             return Ok(());
         }
+        // Others may be writing pods of the same image. rkt locks the one tree; all of them will
+        // do for a simulator, and the lock's file need not be made before it is written.
+        let _lock = Hold::of(&self.host.dir.join(layout::store::TREE_LOCKS))?;
         let dir = self.host.dir.join(store::tree_dir(&facts.tree_store_id));
         if fs::symlink_metadata(dir).is_ok() {
             return Ok(());

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{collections::BTreeSet, fs, io, os::unix::fs::MetadataExt as _};
+use std::{collections::BTreeSet, fs, io, os::unix::fs::MetadataExt as _, sync::Barrier, thread};
 
 use common::{list, names, times_ns};
 use rkt_api::formats::ql::{Database, rkt};
@@ -160,6 +160,28 @@ fn pods_bring_the_trees_that_they_need() {
         trees(true, Phase::Prepared, &[1, 2, 1]),
         [stage1, one, two].into()
     );
+}
+
+#[test]
+fn pods_of_one_image_may_be_written_at_once() {
+    const WRITERS: usize = 8;
+
+    let (_tmp, host) = empty_host();
+    let ready = Barrier::new(WRITERS);
+    for round in 0..10 {
+        let image = Image::new("example.com/shared", round.to_string());
+        thread::scope(|scope| {
+            for number in 0..WRITERS as u64 {
+                let (host, ready, image) = (&host, &ready, image.clone());
+                scope.spawn(move || {
+                    let mut pod = Pod::new(Uuid::from_u64_pair(round, number), Phase::Prepared);
+                    pod.apps.push(App::new("app", image));
+                    ready.wait();
+                    host.write_pod(&pod).unwrap();
+                });
+            }
+        });
+    }
 }
 
 #[test]

@@ -79,6 +79,17 @@ struct Moving {
     life: Life,
     begun: AtomicUsize,
     done: AtomicUsize,
+    /// It lives no more, be it that something went wrong.
+    ended: AtomicBool,
+}
+
+/// Says at its end, come what may, that a pod lives no more.
+struct Mourner<'a>(&'a Moving);
+
+impl Drop for Mourner<'_> {
+    fn drop(&mut self) {
+        self.0.ended.store(true, SeqCst);
+    }
 }
 
 impl Moving {
@@ -88,6 +99,7 @@ impl Moving {
             life,
             begun: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +113,7 @@ impl Moving {
         answers: &AtomicUsize,
         pauses: &[usize],
     ) {
+        let _mourner = Mourner(self);
         let mut pauses = pauses.iter().cycle();
         for _ in 0..LIVES {
             nursery.write_pod(pod).unwrap();
@@ -114,8 +127,8 @@ impl Moving {
 
                 let (start, pause) = (Instant::now(), pauses.next().unwrap());
                 let enough = answers.load(SeqCst) + pause;
-                // Nobody asks any more once all pods have lived.
-                while answers.load(SeqCst) < enough && !self.has_ended() {
+                // After the last act of all nobody asks any more.
+                while answers.load(SeqCst) < enough && !self.has_lived() {
                     assert!(start.elapsed() < DEADLINE, "no more answers");
                     thread::sleep(Duration::from_micros(50));
                 }
@@ -139,7 +152,7 @@ impl Moving {
         }
     }
 
-    fn has_ended(&self) -> bool {
+    fn has_lived(&self) -> bool {
         self.done.load(SeqCst) == LIVES * self.life.len()
     }
 
@@ -190,7 +203,7 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     async fn ask(&mut self, sound: &[Value]) {
-        while !self.moving.iter().all(Moving::has_ended) {
+        while !self.moving.iter().all(|pod| pod.ended.load(SeqCst)) {
             self.list(sound).await;
             for at in 0..self.moving.len() {
                 let id = self.moving[at].id.clone();
