@@ -62,6 +62,18 @@ pub struct Cli {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     store_lock_timeout: Duration,
 
+    /// Read the data directory anew at each call instead of watching it for changes
+    #[arg(long)]
+    no_watch: bool,
+
+    /// How many events to keep for listeners who ask for the past
+    #[arg(long, value_name = "EVENTS", default_value_t = 100_000)]
+    event_history: usize,
+
+    /// How many events may wait for a slow listener before its stream is ended
+    #[arg(long, value_name = "EVENTS", default_value_t = 10_000)]
+    stream_buffer: usize,
+
     /// How to write logs, on standard error
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -95,6 +107,9 @@ impl From<Cli> for Config {
                 .collect(),
             trust_keys_from_https: cli.trust_keys_from_https,
             store_lock_timeout: cli.store_lock_timeout,
+            watch: !cli.no_watch,
+            event_history: cli.event_history,
+            stream_buffer: cli.stream_buffer,
         }
     }
 }

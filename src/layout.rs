@@ -72,6 +72,9 @@ impl fmt::Display for Phase {
 
 /// Names within a pod's directory.
 pub mod pod {
+    /// The annotation of pod manifests by which mutable pods are told: its value is `true`.
+    pub const MUTABLE_ANNOTATION: &str = "coreos.com/rkt/stage1/mutable";
+
     /// The pod manifest.
     pub const MANIFEST: &str = "pod";
     /// Empty; its modification time is when the pod was created.
@@ -130,6 +133,12 @@ pub mod pod {
     /// The directory of a pod's journals, for the root of stage1's file system.
     pub fn journal_dir(stage1_rootfs: &str) -> String {
         format!("{stage1_rootfs}/var/log/journal")
+    }
+
+    /// Empty; appears each time an app starts in a mutable pod, for the root of stage1's file
+    /// system.
+    pub fn app_started(stage1_rootfs: &str, app: &str) -> String {
+        format!("{}-started", app_status(stage1_rootfs, app))
     }
 
     /// An app's exit status, for the root of stage1's file system.

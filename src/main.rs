@@ -49,6 +49,14 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     for address in server.addresses() {
         tracing::info!(address, "listening");
     }
+    let mut hangup = signal(SignalKind::hangup())?;
+    let renew = server.renewal();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("reading the data directory anew");
+            renew();
+        }
+    });
     say(format_args!("API service running"));
     server
         .serve(async {

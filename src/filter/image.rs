@@ -1,6 +1,6 @@
 //! Conditions on images (clauses F-I).
 
-use super::{any_of, has_all, unset_or};
+use super::{any_of, has_all, is_after, is_before, unset_or};
 use crate::api::{Image, ImageFilter};
 
 /// Whether any of `filters` takes `image`; with no filter, every image is taken.
@@ -34,13 +34,4 @@ fn matches(filter: &ImageFilter, image: &Image) -> bool {
 /// What stands behind the last slash.
 fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
-}
-
-/// Bounds that are not positive are not set (W-7).
-fn is_after(time: i64, bound: i64) -> bool {
-    bound <= 0 || time > bound
-}
-
-fn is_before(time: i64, bound: i64) -> bool {
-    bound <= 0 || time < bound
 }

@@ -5,10 +5,14 @@
 //! open a FIFO can block, to open a device can do anything), and never more than a given
 //! number of bytes is read.
 
-use std::{fs::File, io::Read as _, os::fd::OwnedFd};
+use std::{
+    fs::File,
+    io::Read as _,
+    os::fd::{AsRawFd as _, OwnedFd},
+};
 
 use rustix::{
-    fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat},
+    fs::{self, Access, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat},
     io::Errno,
 };
 
@@ -39,9 +43,52 @@ impl Dir {
         fs::openat(CWD, path, DIRECTORY, Mode::empty()).map(Self)
     }
 
-    /// Opens the directory `name` in this one, unless it is a link.
-    pub(crate) fn open_child(&self, name: &str) -> Result<Self, Errno> {
-        fs::openat(&self.0, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map(Self)
+    /// Names the directory at `path` without opening it. Links are followed, as by
+    /// [`Self::open`].
+    pub(crate) fn name(path: impl rustix::path::Arg) -> Result<Self, Errno> {
+        fs::openat(CWD, path, NAME_ONLY | OFlags::DIRECTORY, Mode::empty()).map(Self)
+    }
+
+    /// Names the directory `name` in this one without opening it, unless it is a link: nobody
+    /// who watches sees it opened. Files can be read beneath it; it cannot be listed or locked.
+    pub(crate) fn name_child(&self, name: &str) -> Result<Self, Errno> {
+        let flags = NAME_ONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        fs::openat(&self.0, name, flags, Mode::empty()).map(Self)
+    }
+
+    /// Names the directory at `path` beneath this one without opening it, following no link;
+    /// the empty path is this one.
+    pub(crate) fn name_beneath(&self, path: &str) -> Result<Self, Errno> {
+        if path.is_empty() {
+            return rustix::io::fcntl_dupfd_cloexec(&self.0, 0).map(Self);
+        }
+        let handle = self.resolve(path)?;
+        let stat = fs::fstat(&handle)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Ok(Self(handle)),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// Opens the directory itself, so that it can be listed and locked.
+    pub(crate) fn reopen(&self) -> Result<Self, Errno> {
+        // Not ".": to look that up takes the right to search the directory, too.
+        fs::openat(CWD, proc_path(&self.0), DIRECTORY, Mode::empty()).map(Self)
+    }
+
+    /// Whether the directory may be opened.
+    pub(crate) fn may_be_opened(&self) -> Result<(), Errno> {
+        fs::accessat(CWD, self.proc_path(), Access::READ_OK, AtFlags::EACCESS)
+    }
+
+    /// Whether what is in the directory may be reached.
+    pub(crate) fn may_be_searched(&self) -> Result<(), Errno> {
+        fs::accessat(CWD, self.proc_path(), Access::EXEC_OK, AtFlags::EACCESS)
+    }
+
+    /// A path by which this process reaches the directory, whatever its name is by now.
+    pub(crate) fn proc_path(&self) -> String {
+        proc_path(&self.0)
     }
 
     /// The open handle.
@@ -127,16 +174,18 @@ fn resolve_stepwise(dir: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
     fs::openat(parent.as_ref().unwrap_or(dir), name, flags, Mode::empty())
 }
 
-fn read_handle(handle: &OwnedFd, stat: &Stat, limit_bytes: u64) -> Result<Vec<u8>, Cause> {
-    use std::os::fd::AsRawFd as _;
+/// The one way to open what a PATH handle names, whatever its name is by now.
+fn proc_path(handle: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", handle.as_raw_fd())
+}
 
+fn read_handle(handle: &OwnedFd, stat: &Stat, limit_bytes: u64) -> Result<Vec<u8>, Cause> {
     let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
     if size_bytes > limit_bytes {
         return Err(Cause::TooLarge(limit_bytes));
     }
-    // The one way to read what a PATH handle names, whatever its name is by now.
-    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    let file = fs::openat(CWD, path, READ, Mode::empty()).map_err(Cause::Unreadable)?;
+    let file = fs::openat(CWD, proc_path(handle), READ, Mode::empty());
+    let file = file.map_err(Cause::Unreadable)?;
     let mut content = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
     // The file may grow while it is read.
     File::from(file)

@@ -15,6 +15,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// Whether the file is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.cause == Cause::Missing
+    }
+
     /// The error, if the fault is not the file's: the server can open no more files, or has
     /// no memory.
     pub(crate) fn distress(&self) -> Option<Errno> {

@@ -13,8 +13,9 @@ mod process;
 mod scan;
 mod state;
 
+pub(crate) use beneath::Dir;
 pub(crate) use fault::Fault;
 pub(crate) use image::{ImageFacts, IndexError, image, image_index};
-pub(crate) use pod::{AppFacts, Depth, PodFacts};
-pub(crate) use scan::{Scan, ScanError, Skipped, pod, pod_ids, pods};
-pub(crate) use state::State;
+pub(crate) use pod::{AppFacts, AppImage, AppStatus, Depth, Found, LockHandle, PodFacts, Stage1};
+pub(crate) use scan::{PhaseDirs, ScanError, Skipped, pod_id};
+pub(crate) use state::{Lock, State};

@@ -1,6 +1,6 @@
 //! What a pod's directory says: its facts, whatever the API makes of them.
 
-use std::fmt::Display;
+use std::{collections::HashSet, fmt::Display};
 
 use bytes::Bytes;
 use rustix::{fs::Stat, io::Errno};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     formats::{
-        appc::{ImageManifest, PodManifest},
+        appc::{BaseFormat, ImageManifest, PodManifest},
         netinfo::{self, NetInfo},
     },
     layout::{Phase, pod as names},
@@ -31,6 +31,29 @@ const WORD_LIMIT_BYTES: u64 = 4 << 10;
 /// How many faults of a pod are kept. A manifest can name hundreds of thousands of apps.
 const FAULTS_LIMIT: usize = 100;
 
+/// Told of a directory before its files are looked at: the directory of a pod, and the path
+/// beneath it, empty for itself.
+pub(crate) type Visit<'a> = dyn FnMut(&Dir, &str) + 'a;
+
+/// The process that stage1 noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage1 {
+    /// The container's first process.
+    Pid(i32),
+    /// The parent of the container's first process.
+    Ppid(i32),
+}
+
+impl Stage1 {
+    /// The cgroup that it is in now, where that can be known at once.
+    pub(crate) fn cgroup(self) -> Option<String> {
+        match self {
+            Self::Pid(pid) => process::cgroup(pid),
+            Self::Ppid(ppid) => process::cgroup(process::only_child(ppid)?),
+        }
+    }
+}
+
 /// How much of a pod to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
@@ -43,11 +66,13 @@ pub(crate) enum Depth {
 }
 
 /// What a pod's directory says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PodFacts {
     pub(crate) id: Uuid,
     pub(crate) phase: Phase,
     pub(crate) state: State,
+    /// Whether some process holds the lock; not looked at where the state does not hang on it.
+    pub(crate) lock: Lock,
     /// `None` where there is no readable pod manifest.
     pub(crate) manifest: Option<ManifestFacts>,
     /// Nanoseconds since the epoch.
@@ -58,8 +83,10 @@ pub(crate) struct PodFacts {
     pub(crate) marked_at_ns: Option<i64>,
     /// The process id of stage1.
     pub(crate) pid: Option<i32>,
-    /// Only of a running pod.
+    /// Only of a running pod that notes its cgroup.
     pub(crate) cgroup: Option<String>,
+    /// Only of a running pod that does not: the process to ask `/proc` about.
+    pub(crate) cgroup_process: Option<Stage1>,
     /// Only of a pod in [`Phase::Run`].
     pub(crate) networks: Vec<NetInfo>,
     /// What could not be read, each file once, up to [`FAULTS_LIMIT`].
@@ -67,7 +94,7 @@ pub(crate) struct PodFacts {
 }
 
 /// A pod manifest and what belongs to its apps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ManifestFacts {
     /// The file, byte for byte.
     pub(crate) bytes: Bytes,
@@ -76,13 +103,32 @@ pub(crate) struct ManifestFacts {
     pub(crate) apps: Vec<AppFacts>,
 }
 
+impl ManifestFacts {
+    /// Whether apps can be added to the pod and started in it one by one.
+    pub(crate) fn is_mutable(&self) -> bool {
+        let mut annotations = self.manifest.annotations.iter();
+        annotations.any(|pair| pair.name == names::MUTABLE_ANNOTATION && pair.value == "true")
+    }
+}
+
 /// What a pod's directory says of an app, beside the pod manifest.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct AppFacts {
-    /// The manifest of the app's image, from [`Depth::Images`] on.
-    pub(crate) image: Option<ImageManifest>,
+    /// The app's image, as its manifest has it, from [`Depth::Images`] on.
+    pub(crate) image: Option<AppImage>,
     /// The app's exit status, at [`Depth::Statuses`].
     pub(crate) status: Option<AppStatus>,
+    /// When the app was started last, in nanoseconds since the epoch; of mutable pods only, at
+    /// [`Depth::Statuses`].
+    pub(crate) started_at_ns: Option<i64>,
+}
+
+/// What the manifest of an app's image says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AppImage {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) format: BaseFormat,
 }
 
 /// An app's status file is there.
@@ -90,77 +136,141 @@ pub(crate) struct AppFacts {
 pub(crate) struct AppStatus {
     /// The exit code, where the file begins with one.
     pub(crate) exit_code: Option<i32>,
+    /// When it was written, in nanoseconds since the epoch.
+    pub(crate) written_at_ns: i64,
+}
+
+/// The directory of one pod. Nobody who watches it sees this: the directory is named, not
+/// opened.
+#[derive(Debug)]
+pub(crate) struct PodDir {
+    dir: Dir,
+    stat: Stat,
+}
+
+/// A handle on a pod's directory by which its lock can be probed.
+#[derive(Debug)]
+pub(crate) struct LockHandle(Dir);
+
+impl LockHandle {
+    /// Opens the pod `name` in `phase_dir`. `None` when none lies there, or it may not be
+    /// opened.
+    pub(crate) fn open(phase_dir: &Dir, name: &str) -> Result<Option<Self>, Errno> {
+        match phase_dir.name_child(name).and_then(|dir| Self::of(&dir)) {
+            Ok(handle) => Ok(Some(handle)),
+            Err(errno) if is_distress(errno) => Err(errno),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn of(dir: &Dir) -> Result<Self, Errno> {
+        dir.reopen().map(Self)
+    }
+
+    /// Whether some process holds the pod's lock now.
+    pub(crate) fn probe(&self) -> Result<Lock, Errno> {
+        lock::probe(&self.0)
+    }
+}
+
+impl PodDir {
+    /// The pod `name` in `phase_dir`. `None` when none lies there.
+    pub(crate) fn find(phase_dir: &Dir, name: &str) -> Result<Option<Self>, Errno> {
+        let dir = match phase_dir.name_child(name) {
+            Ok(dir) => dir,
+            // Links are no pods.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        let stat = dir.stat()?;
+        Ok(Some(Self { dir, stat }))
+    }
+
+    /// Whether the pod still lies there.
+    fn is_in(&self, phase_dir: &Dir, name: &str) -> bool {
+        let now = phase_dir.stat_child(name);
+        now.is_ok_and(|now| same_file(&now, &self.stat))
+    }
+}
+
+/// What came of looking at a pod's directory.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) facts: PodFacts,
+    /// How much was read.
+    pub(crate) depth: Depth,
+    /// The handle by which the lock was probed, where it was.
+    pub(crate) handle: Option<LockHandle>,
 }
 
 /// Reads the pod `name` in `phase_dir`. `None` when no pod of that name lies there, or none
 /// any more: then it lies in a later phase, or is gone.
+///
+/// `depth` says how much of it, for its state.
+///
+/// `visit` is told of every directory that facts are taken from, or would be if it were there,
+/// before the first of its files is looked at: the pod's own, and the path beneath it.
 pub(crate) fn read(
     phase_dir: &Dir,
     phase: Phase,
     id: Uuid,
     name: &str,
-    depth: Depth,
-) -> Result<Option<PodFacts>, Errno> {
+    depth: impl Fn(State) -> Depth,
+    visit: &mut Visit<'_>,
+) -> Result<Option<Found>, Errno> {
+    let Some(pod) = PodDir::find(phase_dir, name)? else {
+        return Ok(None);
+    };
+    visit(&pod.dir, "");
     let mut facts = PodFacts {
         id,
         phase,
         state: State::of(phase, Lock::Unknown),
+        lock: Lock::Unknown,
         manifest: None,
         created_at_ns: None,
         started_at_ns: None,
-        marked_at_ns: None,
+        marked_at_ns: marked_at_ns(phase, &pod.stat),
         pid: None,
         cgroup: None,
+        cgroup_process: None,
         networks: Vec::new(),
         faults: Vec::new(),
     };
-    let (dir, stat) = match open(phase_dir, phase, name) {
-        Ok(Some((dir, stat, state))) => {
-            facts.state = state;
-            (dir, stat)
-        }
-        Ok(None) => return Ok(None),
-        Err(errno) if is_distress(errno) => return Err(errno),
-        Err(errno) => {
-            // It is a pod, but it cannot be looked into.
-            let Ok(stat) = phase_dir.stat_child(name) else {
-                return Ok(None);
-            };
-            facts.marked_at_ns = marked_at_ns(phase, &stat);
-            facts.faults.push(Cause::Unreadable(errno).of("."));
-            return Ok(Some(facts));
-        }
+    let mut handle = None;
+    let opened = match State::hangs_on_lock(phase) {
+        true => LockHandle::of(&pod.dir).and_then(|opened| {
+            facts.lock = opened.probe()?;
+            facts.state = State::of(phase, facts.lock);
+            handle = Some(opened);
+            Ok(())
+        }),
+        false => pod.dir.may_be_opened(),
     };
-    facts.marked_at_ns = marked_at_ns(phase, &stat);
-    if phase != Phase::Embryo {
-        Reader::new(&dir, &mut facts).read(depth);
+    match opened {
+        Ok(()) => {}
+        Err(errno) if is_distress(errno) => return Err(errno),
+        // It is a pod, but it cannot be looked into.
+        Err(errno) => facts.faults.push(Cause::Unreadable(errno).of(".")),
+    }
+    // A pod that was renamed before the probe may have let go of its lock since: phase and
+    // lock would make a state that it never had.
+    if handle.is_some() && !pod.is_in(phase_dir, name) {
+        return Ok(None);
+    }
+    let depth = depth(facts.state);
+    if phase != Phase::Embryo && facts.faults.is_empty() {
+        Reader::new(&pod.dir, &mut facts, visit).read(depth);
     }
     // Then nothing is known, and least of all that a file is not there.
     match facts.faults.iter().find_map(Fault::distress) {
         Some(errno) => Err(errno),
-        None => Ok(Some(facts)),
+        None => Ok(Some(Found {
+            facts,
+            depth,
+            handle,
+        })),
     }
-}
-
-/// Opens the pod's directory and tells its state. `None` when it does not lie there.
-fn open(phase_dir: &Dir, phase: Phase, name: &str) -> Result<Option<(Dir, Stat, State)>, Errno> {
-    let dir = match phase_dir.open_child(name) {
-        Ok(dir) => dir,
-        // Links are no pods.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-        Err(errno) => return Err(errno),
-    };
-    let stat = dir.stat()?;
-    if !State::hangs_on_lock(phase) {
-        return Ok(Some((dir, stat, State::of(phase, Lock::Unknown))));
-    }
-    let state = State::of(phase, lock::probe(&dir)?);
-    // A pod that was renamed before the probe may have let go of its lock since: phase and
-    // lock would make a state that it never had.
-    let still_there = phase_dir
-        .stat_child(name)
-        .is_ok_and(|now| same_file(&now, &stat));
-    Ok(still_there.then_some((dir, stat, state)))
 }
 
 fn same_file(a: &Stat, b: &Stat) -> bool {
@@ -184,18 +294,23 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
 }
 
 /// Reads the files of one pod into its facts.
-struct Reader<'a> {
+struct Reader<'a, 'v> {
     dir: &'a Dir,
     facts: &'a mut PodFacts,
+    visit: &'a mut Visit<'v>,
+    /// The directories that were visited.
+    visited: HashSet<String>,
     /// How much may still be read of the manifests of images.
     images_left_bytes: u64,
 }
 
-impl<'a> Reader<'a> {
-    fn new(dir: &'a Dir, facts: &'a mut PodFacts) -> Self {
+impl<'a, 'v> Reader<'a, 'v> {
+    fn new(dir: &'a Dir, facts: &'a mut PodFacts, visit: &'a mut Visit<'v>) -> Self {
         Self {
             dir,
             facts,
+            visit,
+            visited: HashSet::new(),
             images_left_bytes: IMAGES_LIMIT_BYTES,
         }
     }
@@ -219,7 +334,11 @@ impl<'a> Reader<'a> {
                 self.read_networks();
             }
             if self.facts.state == State::Running {
-                self.facts.cgroup = self.cgroup(pid, ppid);
+                self.facts.cgroup = self.cgroup();
+                if self.facts.cgroup.is_none() {
+                    let pid = pid.map(Stage1::Pid);
+                    self.facts.cgroup_process = pid.or_else(|| ppid.map(Stage1::Ppid));
+                }
             }
         }
         if depth >= Depth::Images {
@@ -266,13 +385,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn cgroup(&mut self, pid: Option<i32>, ppid: Option<i32>) -> Option<String> {
-        if let Some(subcgroup) = self.word(names::SUBCGROUP, false) {
-            let path = subcgroup.strip_suffix('\n').unwrap_or(&subcgroup);
-            let slash = if path.starts_with('/') { "" } else { "/" };
-            return Some(format!("{slash}{path}"));
-        }
-        process::cgroup(pid.or_else(|| process::only_child(ppid?))?)
+    fn cgroup(&mut self) -> Option<String> {
+        let subcgroup = self.word(names::SUBCGROUP, false)?;
+        let path = subcgroup.strip_suffix('\n').unwrap_or(&subcgroup);
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Some(format!("{slash}{path}"))
     }
 
     fn read_apps(&mut self, depth: Depth) {
@@ -283,22 +400,30 @@ impl<'a> Reader<'a> {
             true => self.stage1_rootfs(),
             false => None,
         };
+        let is_mutable = manifest.is_mutable();
         for (app, facts) in manifest.manifest.apps.iter().zip(&mut manifest.apps) {
             facts.image = self.app_image(&app.name);
-            facts.status = status_root
-                .as_deref()
-                .and_then(|root| self.status(&names::app_status(root, &app.name)));
+            if let Some(root) = &status_root {
+                facts.status = self.status(&names::app_status(root, &app.name));
+                if is_mutable {
+                    facts.started_at_ns = self.modified_at_ns(&names::app_started(root, &app.name));
+                }
+            }
         }
         self.facts.manifest = Some(manifest);
     }
 
-    fn app_image(&mut self, app: &str) -> Option<ImageManifest> {
+    fn app_image(&mut self, app: &str) -> Option<AppImage> {
         let file = names::app_image_manifest(app);
         let limit_bytes = MANIFEST_LIMIT_BYTES.min(self.images_left_bytes);
         let bytes = self.content(&file, limit_bytes, self.is_complete())?;
         self.images_left_bytes -= bytes.len() as u64;
         match ImageManifest::parse(&bytes) {
-            Ok(manifest) => Some(manifest),
+            Ok(manifest) => Some(AppImage {
+                version: manifest.version().to_owned(),
+                format: manifest.base_format(),
+                name: manifest.name,
+            }),
             Err(error) => {
                 self.malformed(&file, error);
                 None
@@ -309,7 +434,7 @@ impl<'a> Reader<'a> {
     /// Where the root of stage1's file system lies beneath the pod's directory. `None` when
     /// it cannot be known.
     fn stage1_rootfs(&mut self) -> Option<String> {
-        match self.dir.stat_regular(names::OVERLAY_PREPARED) {
+        match self.stat(names::OVERLAY_PREPARED) {
             Ok(_) => {
                 let id = self.word(names::STAGE1_TREE_STORE_ID, self.is_complete())?;
                 let id = id.trim_ascii_end();
@@ -327,25 +452,26 @@ impl<'a> Reader<'a> {
     }
 
     fn status(&mut self, file: &str) -> Option<AppStatus> {
-        let bytes = match self.dir.read(file, WORD_LIMIT_BYTES) {
-            Ok(bytes) => bytes,
+        let stat = match self.stat(file) {
+            Ok(stat) => stat,
             // The app has not exited.
             Err(Cause::Missing) => return None,
             Err(cause) => {
                 self.note(file, cause, false);
-                // It has, if there is a file, whatever it holds.
-                self.dir.stat_regular(file).ok()?;
-                Vec::new()
+                return None;
             }
         };
+        // It has, whatever the file holds.
+        let bytes = self.content(file, WORD_LIMIT_BYTES, false);
         Some(AppStatus {
-            exit_code: leading_number(&bytes),
+            exit_code: bytes.and_then(|bytes| leading_number(&bytes)),
+            written_at_ns: modified_at_ns(&stat),
         })
     }
 
     /// The modification time of a regular file.
     fn modified_at_ns(&mut self, file: &str) -> Option<i64> {
-        match self.dir.stat_regular(file) {
+        match self.stat(file) {
             Ok(stat) => Some(modified_at_ns(&stat)),
             Err(cause) => {
                 self.note(file, cause, false);
@@ -377,8 +503,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn stat(&mut self, file: &str) -> Result<Stat, Cause> {
+        self.enter(file);
+        self.dir.stat_regular(file)
+    }
+
+    /// Tells of the directory that `file` lies in, before the first look into it.
+    fn enter(&mut self, file: &str) {
+        if let Some((dir, _)) = file.rsplit_once('/')
+            && !self.visited.contains(dir)
+        {
+            (self.visit)(self.dir, dir);
+            self.visited.insert(dir.to_owned());
+        }
+    }
+
     /// The content of a file. That it is missing is a fault where it is `expected`.
     fn content(&mut self, file: &str, limit_bytes: u64, expected: bool) -> Option<Vec<u8>> {
+        self.enter(file);
         match self.dir.read(file, limit_bytes) {
             Ok(bytes) => Some(bytes),
             Err(cause) => {

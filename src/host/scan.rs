@@ -14,18 +14,10 @@ use uuid::Uuid;
 
 use super::{
     beneath::Dir,
-    pod::{self, Depth, PodFacts},
+    pod::{self, Depth, Found, LockHandle, Visit},
+    state::State,
 };
 use crate::layout::{self, Phase};
-
-/// The pods of a data directory, and what lies among them that is none.
-#[derive(Debug, Default)]
-pub(crate) struct Scan {
-    /// Every pod once, in no order.
-    pub(crate) pods: Vec<PodFacts>,
-    /// Entries that were passed over (S-12).
-    pub(crate) skipped: Vec<Skipped>,
-}
 
 /// An entry of a phase directory that is no pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,66 +35,35 @@ pub(crate) struct ScanError {
     errno: Errno,
 }
 
-/// Reads every pod of `data_dir`. Directories that are missing hold none.
-pub(crate) fn pods(data_dir: &Path, depth: Depth) -> Result<Scan, ScanError> {
-    let phases = PhaseDirs::open(data_dir)?;
-    let mut scan = Scan::default();
-    let mut seen = HashSet::new();
-    for place in &phases.0 {
-        let entries = place.entries()?;
-        scan.skipped.extend(entries.skipped);
-        for id in entries.ids {
-            if !seen.contains(&id)
-                && let Some(facts) = phases.read_from(place.phase, id, depth)?
-            {
-                seen.insert(id);
-                scan.pods.push(facts);
-            }
-        }
-    }
-    Ok(scan)
-}
-
-/// Reads the pod `id` of `data_dir`, wherever it lies. `None` when there is none.
-pub(crate) fn pod(data_dir: &Path, id: Uuid, depth: Depth) -> Result<Option<PodFacts>, ScanError> {
-    PhaseDirs::open(data_dir)?.read_from(Phase::Embryo, id, depth)
-}
-
-/// The ids of the pods of `data_dir` and where each lies.
-pub(crate) fn pod_ids(data_dir: &Path) -> Result<Vec<(Uuid, Phase)>, ScanError> {
-    let mut seen = HashSet::new();
-    let mut ids = Vec::new();
-    for place in &PhaseDirs::open(data_dir)?.0 {
-        let here = place.entries()?.ids.into_iter();
-        ids.extend(
-            here.filter(|id| seen.insert(*id))
-                .map(|id| (id, place.phase)),
-        );
-    }
-    Ok(ids)
-}
-
 /// The phase directories that are there, in order.
-struct PhaseDirs(Vec<Place>);
+#[derive(Debug)]
+pub(crate) struct PhaseDirs(Vec<Place>);
 
+#[derive(Debug)]
 struct Place {
     phase: Phase,
     path: PathBuf,
+    /// Named, not opened: nobody who watches sees it.
     dir: Dir,
 }
 
-struct Entries {
-    ids: Vec<Uuid>,
-    skipped: Vec<Skipped>,
+/// What lies in the phase directories.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    /// The pods and where each lies, in the order of phases; each once.
+    pub(crate) pods: Vec<(Uuid, Phase)>,
+    /// Entries that are passed over (S-12).
+    pub(crate) skipped: Vec<Skipped>,
 }
 
 impl PhaseDirs {
-    fn open(data_dir: &Path) -> Result<Self, ScanError> {
+    /// Those of `data_dir`. Directories that are missing hold no pods.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self, ScanError> {
         let pods = data_dir.join(layout::PODS);
         let mut places = Vec::with_capacity(Phase::ALL.len());
         for phase in Phase::ALL {
             let path = pods.join(phase.dir_name());
-            match Dir::open(&path) {
+            match Dir::name(&path) {
                 Ok(dir) => places.push(Place { phase, path, dir }),
                 Err(Errno::NOENT) => {}
                 Err(errno) => return Err(ScanError { path, errno }),
@@ -111,22 +72,51 @@ impl PhaseDirs {
         Ok(Self(places))
     }
 
-    /// Reads the pod `id` in `phase`, or where it has gone since. Pods only ever move on to
-    /// later phases, so one pass in order does not miss it.
-    fn read_from(
+    /// The directories, with their phases.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = (Phase, &Dir)> {
+        self.0.iter().map(|place| (place.phase, &place.dir))
+    }
+
+    /// What lies in them.
+    pub(crate) fn entries(&self) -> Result<Entries, ScanError> {
+        let mut seen = HashSet::new();
+        let mut entries = Entries::default();
+        for place in &self.0 {
+            place.list(&mut seen, &mut entries)?;
+        }
+        Ok(entries)
+    }
+
+    /// Reads the pod `id`, wherever it lies. `None` when there is none. Pods only ever move on
+    /// to later phases, so one pass in order does not miss it.
+    pub(crate) fn read(
         &self,
-        phase: Phase,
         id: Uuid,
-        depth: Depth,
-    ) -> Result<Option<PodFacts>, ScanError> {
+        depth: impl Fn(State) -> Depth,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<Found>, ScanError> {
         let name = id.hyphenated().to_string();
-        for place in self.0.iter().filter(|place| place.phase >= phase) {
-            let found = pod::read(&place.dir, place.phase, id, &name, depth);
-            if let Some(facts) = found.map_err(|errno| place.error(errno))? {
-                return Ok(Some(facts));
+        for place in &self.0 {
+            let found = pod::read(&place.dir, place.phase, id, &name, &depth, visit);
+            if let Some(found) = found.map_err(|errno| place.error(errno))? {
+                return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    /// A handle to probe the lock of the pod `id` in `phase` with. `None` when it does not lie
+    /// there, or may not be opened.
+    pub(crate) fn lock_handle(
+        &self,
+        id: Uuid,
+        phase: Phase,
+    ) -> Result<Option<LockHandle>, ScanError> {
+        let name = id.hyphenated().to_string();
+        let Some(place) = self.0.iter().find(|place| place.phase == phase) else {
+            return Ok(None);
+        };
+        LockHandle::open(&place.dir, &name).map_err(|errno| place.error(errno))
     }
 }
 
@@ -138,26 +128,27 @@ impl Place {
         }
     }
 
-    fn entries(&self) -> Result<Entries, ScanError> {
-        let mut entries = Entries {
-            ids: Vec::new(),
-            skipped: Vec::new(),
-        };
-        for entry in fs::Dir::read_from(self.dir.fd()).map_err(|errno| self.error(errno))? {
+    fn list(&self, seen: &mut HashSet<Uuid>, entries: &mut Entries) -> Result<(), ScanError> {
+        let dir = self.dir.reopen().map_err(|errno| self.error(errno))?;
+        for entry in fs::Dir::read_from(dir.fd()).map_err(|errno| self.error(errno))? {
             let entry = entry.map_err(|errno| self.error(errno))?;
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
             }
             match pod_id(name) {
-                Some(id) if self.is_dir(&entry) => entries.ids.push(id),
+                Some(id) if self.is_dir(&entry) => {
+                    if seen.insert(id) {
+                        entries.pods.push((id, self.phase));
+                    }
+                }
                 _ => entries.skipped.push(Skipped {
                     phase: self.phase,
                     name: String::from_utf8_lossy(name).into_owned(),
                 }),
             }
         }
-        Ok(entries)
+        Ok(())
     }
 
     fn is_dir(&self, entry: &fs::DirEntry) -> bool {
@@ -175,7 +166,7 @@ impl Place {
 }
 
 /// The id of the pod whose directory has this name: a UUID in lower case with dashes.
-fn pod_id(name: &[u8]) -> Option<Uuid> {
+pub(crate) fn pod_id(name: &[u8]) -> Option<Uuid> {
     let name = std::str::from_utf8(name).ok()?;
     let id = Uuid::try_parse(name).ok()?;
     let mut buffer = Uuid::encode_buffer();

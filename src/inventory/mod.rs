@@ -1,64 +1,72 @@
-//! The picture of the host that calls answer from.
+//! The picture of the host that calls answer from, in memory and never older than the call.
 //!
-//! Every call looks at the disk anew, on a thread of its own, so that an answer is never
-//! older than its call. Kept between calls is only what the disk does not say twice: the last
-//! image index that could be read, when pods were first seen marked for removal, and which
-//! faults have been logged.
+//! The kernel tells of changes ([`watcher`], [`watching`]), and has told of all that came
+//! before a call when the call takes them in; what has changed is looked at again before the
+//! call is answered ([`pods`], [`store`]). So a call costs what has changed since the last
+//! one, not what there is. Where changes are not told, everything is looked at each time.
+//!
+//! What calls make of the facts is theirs; they may leave it beside them, where it stays for as
+//! long as the facts do.
 
-mod images;
+mod counters;
+mod follow;
+mod history;
+mod life;
+mod pods;
 mod reported;
+mod store;
+mod watcher;
+mod watching;
 
 use std::{
-    collections::HashMap,
-    error::Error,
-    num::NonZero,
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-pub(crate) use images::ImageError;
-use tokio::sync::Semaphore;
+use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 use crate::{
-    host::{self, Depth, PodFacts, ScanError},
-    layout::Phase,
+    host::{Depth, Fault, IndexError, ScanError},
+    layout::store::KEY_PREFIX,
 };
-use images::LastIndex;
+use counters::Counters;
+pub(crate) use history::{Event, EventKind, History, Lost};
+pub(crate) use pods::Pod;
+use pods::{LivePods, Picture, Want};
 use reported::Reported;
+use store::LiveStore;
+pub(crate) use store::{Image, Images};
+use watching::Watching;
 
-/// What a data directory holds, for calls to answer from.
-pub(crate) struct Inventory {
+/// How long to wait before trying a locked index again. rkt's transactions take a few
+/// milliseconds.
+const RETRY: Duration = Duration::from_millis(2);
+
+/// How many hexadecimal digits of an id are a beginning worth looking for (IM-6).
+const MIN_DIGITS: usize = 2;
+
+/// What a data directory holds, for calls to answer from. `P` and `I` are what calls leave
+/// beside the facts of a pod and of an image.
+pub(crate) struct Inventory<P, I> {
     shared: Arc<Shared>,
+    /// Whoever has it brings the picture up to date.
+    pods: Arc<tokio::sync::Mutex<LivePods<P>>>,
+    /// Likewise. Beside that, shared locks on the index that overlap without end would keep
+    /// rkt from ever getting its exclusive one.
+    store: Arc<tokio::sync::Mutex<LiveStore<I>>>,
     store_lock_timeout: Duration,
-    /// Whoever has it may read the image index. Shared locks that overlap without end would
-    /// keep rkt from ever getting its exclusive one; and a read that began earlier must not
-    /// end later, or the older index would be the last good one.
-    index_turn: tokio::sync::Mutex<()>,
-    /// One permit for each look at the disk that may be under way.
-    looks: Arc<Semaphore>,
+    /// Those who follow what happens, until this is dropped.
+    followers: Mutex<JoinSet<()>>,
 }
-
-/// How many looks at the disk may be under way for each processor. More would not end
-/// earlier, and each takes memory and descriptors. A call that is given up while it waits for
-/// its turn costs nothing.
-const LOOKS_PER_PROCESSOR: usize = 2;
 
 struct Shared {
-    data_dir: PathBuf,
-    last_index: LastIndex,
-    marks: Mutex<HashMap<(Uuid, Phase), Mark>>,
+    watching: Watching,
+    history: Arc<History>,
     reported: Reported,
-}
-
-/// When a pod was marked for removal.
-struct Mark {
-    /// The change time of its directory when it was first seen there, in nanoseconds since
-    /// the epoch.
-    at_ns: i64,
-    /// When it was last seen there.
-    seen: Instant,
+    counters: Counters,
 }
 
 /// The host cannot be looked at.
@@ -72,110 +80,231 @@ impl From<ScanError> for Unavailable {
     }
 }
 
-impl Inventory {
-    /// The inventory of `data_dir`. Calls about images wait `store_lock_timeout` for a
-    /// locked index.
-    pub(crate) fn new(data_dir: PathBuf, store_lock_timeout: Duration) -> Self {
-        let shared = Shared {
-            data_dir,
-            last_index: LastIndex::default(),
-            marks: Mutex::default(),
-            reported: Reported::default(),
-        };
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+/// Why there is no answer about one image.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum ImageError {
+    #[error("no image {0:?}")]
+    Unknown(String),
+    #[error("{0:?} is too short for the beginning of an image's id")]
+    TooShort(String),
+    #[error("{count} images begin with {id:?}")]
+    Ambiguous { id: String, count: usize },
+    #[error("image {key} is broken: {fault}")]
+    Broken { key: String, fault: Fault },
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// All pods at one moment.
+#[derive(Debug)]
+pub(crate) struct Pods<P> {
+    picture: Arc<Picture<P>>,
+    /// The cgroups that were looked up for this answer.
+    cgroups: BTreeMap<Uuid, String>,
+}
+
+impl<P> Pods<P> {
+    /// Each pod, in the order of their ids, with its cgroup where that is not among its facts.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<Pod<P>>, Option<&str>)> {
+        let pods = self.picture.pods.iter();
+        pods.map(|pod| (pod, self.cgroups.get(&pod.facts.id).map(String::as_str)))
+    }
+}
+
+impl<P, I> Inventory<P, I>
+where
+    P: Default + Send + Sync + 'static,
+    I: Default + Send + Sync + 'static,
+{
+    /// The inventory of `data_dir`, which is watched for changes unless `watch` is false. Calls
+    /// about images wait `store_lock_timeout` for a locked index. Of what happens, the newest
+    /// `event_history` events are kept.
+    pub(crate) fn new(
+        data_dir: PathBuf,
+        watch: bool,
+        store_lock_timeout: Duration,
+        event_history: usize,
+    ) -> Self {
         Self {
-            shared: Arc::new(shared),
+            pods: Arc::new(tokio::sync::Mutex::new(LivePods::new(data_dir.clone()))),
+            store: Arc::new(tokio::sync::Mutex::new(LiveStore::new(data_dir.clone()))),
+            shared: Arc::new(Shared {
+                watching: Watching::new(data_dir, watch),
+                history: Arc::new(History::new(event_history)),
+                reported: Reported::default(),
+                counters: Counters::default(),
+            }),
             store_lock_timeout,
-            index_turn: tokio::sync::Mutex::default(),
-            looks: Arc::new(Semaphore::new(LOOKS_PER_PROCESSOR * processors)),
+            followers: Mutex::default(),
         }
     }
 
-    /// What `shape` makes of every pod, which come in no order. It runs where it holds up
-    /// nobody.
-    pub(crate) async fn pods<T: Send + 'static>(
-        &self,
-        depth: Depth,
-        shape: impl FnOnce(Vec<PodFacts>) -> T + Send + 'static,
-    ) -> Result<T, Unavailable> {
-        self.look(move |shared| {
-            let begin = Instant::now();
-            let scan = host::pods(&shared.data_dir, depth)?;
-            shared.reported.all_pods(&scan);
-            let mut pods = scan.pods;
-            pods.iter_mut().for_each(|pod| shared.keep_mark(pod));
-            shared.forget_marks(begin);
-            Ok(shape(pods))
-        })
-        .await
+    /// Begins anew: lets all watches and handles go, and reads everything again.
+    pub(crate) fn begin_anew(&self) {
+        self.shared.watching.begin_anew();
     }
 
-    /// The pod `id`, if there is one.
+    /// All pods, each read at least so deep.
+    pub(crate) async fn pods(&self, depth: Depth) -> Result<Pods<P>, Unavailable> {
+        let asked = asked(&self.shared, LivePods::picture);
+        let picture = self.current(Want::All(depth), asked).await?;
+        let cgroups = match picture.in_proc.is_empty() {
+            true => BTreeMap::new(),
+            false => {
+                let picture = Arc::clone(&picture);
+                let cgroups = move || {
+                    let asked = picture.in_proc.iter();
+                    let found = asked.filter_map(|(id, process)| Some((*id, process.cgroup()?)));
+                    found.collect()
+                };
+                off_the_loop(cgroups).await?
+            }
+        };
+        Ok(Pods { picture, cgroups })
+    }
+
+    /// The pod `id`, if there is one, read at least so deep; and its cgroup where that is not
+    /// among its facts.
     pub(crate) async fn pod(
         &self,
         id: Uuid,
         depth: Depth,
-    ) -> Result<Option<PodFacts>, Unavailable> {
-        self.look(move |shared| {
-            let mut pod = host::pod(&shared.data_dir, id, depth)?;
-            if let Some(pod) = &mut pod {
-                shared.reported.pod(pod);
-                shared.keep_mark(pod);
-            }
-            Ok(pod)
-        })
-        .await
+    ) -> Result<Option<(Arc<Pod<P>>, Option<String>)>, Unavailable> {
+        let asked = asked(&self.shared, move |live: &mut LivePods<P>| live.pod(id));
+        let Some(pod) = self.current(Want::One(id, depth), asked).await? else {
+            return Ok(None);
+        };
+        let cgroup = match pod.facts.cgroup_process {
+            Some(process) => off_the_loop(move || process.cgroup()).await?,
+            None => None,
+        };
+        Ok(Some((pod, cgroup)))
     }
 
-    /// The ids of all pods and where each lies.
-    pub(crate) async fn pod_ids(&self) -> Result<Vec<(Uuid, Phase)>, Unavailable> {
-        self.look(|shared| Ok(host::pod_ids(&shared.data_dir)?))
-            .await
-    }
-
-    /// Runs `look`, which may take its time on the disk, where it holds up nobody.
-    async fn look<T, E>(
+    /// What `take` finds in the pods when those that are wanted are as they are now.
+    async fn current<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Shared) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Unavailable> + Send + 'static,
-    {
-        let unavailable = |error: &dyn Error| E::from(Unavailable(error.to_string()));
-        let looks = Arc::clone(&self.looks);
-        let permit = looks.acquire_owned().await.map_err(|e| unavailable(&e))?;
+        want: Want,
+        take: impl FnOnce(&mut LivePods<P>) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let mut live = Arc::clone(&self.pods).lock_owned().await;
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || {
-            let result = look(&shared);
-            drop(permit);
-            result
+        let watch = shared.watching.look();
+        live.take_in(&watch, &shared.reported, &shared.counters);
+        if !live.needs_looks(want) {
+            return Ok(take(&mut live));
+        }
+        off_the_loop(move || {
+            let looked = live.look(&watch, want, &shared.reported, &shared.counters);
+            // Whatever has become of the rest.
+            shared.history.add(live.take_happened());
+            looked.map(|()| take(&mut live))
         })
-        .await
-        .map_err(|error| unavailable(&error))?
+        .await?
     }
-}
 
-impl Shared {
-    /// Replaces the change time of a marked pod by the one first seen (P-9): taking a pod
-    /// apart changes its directory further.
-    fn keep_mark(&self, pod: &mut PodFacts) {
-        if let Some(mark_ns) = &mut pod.marked_at_ns {
-            let seen = Instant::now();
-            let at_ns = *mark_ns;
-            let mut marks = lock(&self.marks);
-            let mark = marks
-                .entry((pod.id, pod.phase))
-                .or_insert(Mark { at_ns, seen });
-            mark.seen = seen;
-            *mark_ns = mark.at_ns;
+    /// All images.
+    pub(crate) async fn images(&self) -> Result<Arc<Images<I>>, Unavailable> {
+        let images = self.current_images().await?;
+        self.store.lock().await.report(&self.shared.reported);
+        Ok(images)
+    }
+
+    async fn current_images(&self) -> Result<Arc<Images<I>>, Unavailable> {
+        // None lies beyond all time.
+        let deadline = Instant::now().checked_add(self.store_lock_timeout);
+        loop {
+            let mut live = Arc::clone(&self.store).lock_owned().await;
+            let shared = Arc::clone(&self.shared);
+            let watch = shared.watching.look();
+            live.take_in(&watch);
+            if let Some(images) = live.current() {
+                return Ok(images);
+            }
+            let looked = off_the_loop(move || {
+                let result = live.look(&watch, &shared.counters);
+                shared.history.add(live.take_happened());
+                (live, result)
+            });
+            let (mut live, result) = looked.await?;
+            match result {
+                Ok(images) => return images,
+                Err(IndexError::Locked) if deadline.is_none_or(|at| Instant::now() < at) => {
+                    drop(live);
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(error) => return live.last_good(error),
+            }
         }
     }
 
-    /// Forgets the marks of pods that were not seen since `begin`, when a look at all pods
-    /// began.
-    fn forget_marks(&self, begin: Instant) {
-        lock(&self.marks).retain(|_, mark| mark.seen >= begin);
+    /// What has happened, all until now: whoever reads on from here misses nothing that comes
+    /// later.
+    pub(crate) async fn history(&self) -> Result<Arc<History>, Unavailable> {
+        self.current(Want::All(Depth::Pod), |_| ()).await?;
+        // What cannot be known of images is told when it can.
+        let _ = self.current_images().await;
+        Ok(Arc::clone(&self.shared.history))
+    }
+
+    /// The image whose id is `id` or alone begins with it.
+    pub(crate) async fn image(&self, id: &str) -> Result<Arc<Image<I>>, ImageError> {
+        let images = self.images().await?;
+        let key = resolve(&images, id)?;
+        match images.get(key) {
+            Some(Ok(image)) => Ok(Arc::clone(image)),
+            Some(Err(fault)) => Err(ImageError::Broken {
+                key: key.to_owned(),
+                fault: fault.clone(),
+            }),
+            None => Err(ImageError::Unknown(id.to_owned())),
+        }
+    }
+}
+
+/// `take` for a call: then faults are logged.
+fn asked<P: Default, T, F>(
+    shared: &Arc<Shared>,
+    take: F,
+) -> impl FnOnce(&mut LivePods<P>) -> T + use<P, T, F>
+where
+    F: FnOnce(&mut LivePods<P>) -> T,
+{
+    let shared = Arc::clone(shared);
+    move |live| {
+        live.report(&shared.reported);
+        take(live)
+    }
+}
+
+/// Runs `work`, which may take its time on the disk, where it holds up nobody.
+async fn off_the_loop<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unavailable> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Unavailable(error.to_string()))
+}
+
+/// The id of the image whose id is `id` or alone begins with it.
+fn resolve<'a, I>(images: &'a Images<I>, id: &'a str) -> Result<&'a str, ImageError> {
+    if images.get(id).is_some() {
+        return Ok(id);
+    }
+    match id.strip_prefix(KEY_PREFIX) {
+        Some(digits) if digits.len() < MIN_DIGITS => {
+            return Err(ImageError::TooShort(id.to_owned()));
+        }
+        Some(_) => {}
+        None => return Err(ImageError::Unknown(id.to_owned())),
+    }
+    let mut begins = images.beginning(id);
+    match (begins.next(), begins.count()) {
+        (None, _) => Err(ImageError::Unknown(id.to_owned())),
+        (Some(key), 0) => Ok(key),
+        (Some(_), more) => Err(ImageError::Ambiguous {
+            id: id.to_owned(),
+            count: more + 1,
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 
 use super::lock;
-use crate::host::{Fault, PodFacts, Scan, Skipped};
+use crate::host::{Fault, PodFacts, Skipped};
 
 /// The faults that are known and logged, and have not gone away since.
 #[derive(Debug, Default)]
@@ -20,25 +20,23 @@ pub(super) struct Reported {
 }
 
 impl Reported {
-    /// Logs what is new in a whole scan, and forgets what is gone.
-    pub(super) fn all_pods(&self, scan: &Scan) {
-        let mut known = lock(&self.pods);
-        let mut current = HashMap::new();
-        for pod in &scan.pods {
-            let faults = log_new(pod, known.remove(&pod.id).unwrap_or_default());
-            if !faults.is_empty() {
-                current.insert(pod.id, faults);
-            }
-        }
-        *known = current;
-        drop(known);
-
+    /// Logs what is new among all entries that are no pods, and forgets what is gone.
+    pub(super) fn all_skipped(&self, skipped: &[Skipped]) {
         let mut known = lock(&self.skipped);
-        let current: HashSet<_> = scan.skipped.iter().cloned().collect();
-        for Skipped { phase, name } in current.difference(&known) {
-            tracing::warn!(%phase, name, "passing over an entry that is no pod");
+        known.retain(|old| skipped.contains(old));
+        for new in skipped {
+            say(&mut known, new);
         }
-        *known = current;
+    }
+
+    /// Logs an entry that is no pod, unless it is known.
+    pub(super) fn skipped(&self, skipped: &Skipped) {
+        say(&mut lock(&self.skipped), skipped);
+    }
+
+    /// Forgets a pod.
+    pub(super) fn gone(&self, id: Uuid) {
+        lock(&self.pods).remove(&id);
     }
 
     /// Logs what is new in one pod.
@@ -58,6 +56,13 @@ impl Reported {
             tracing::warn!(file, %cause, "leaving out an image");
         }
         *known = current;
+    }
+}
+
+fn say(known: &mut HashSet<Skipped>, skipped: &Skipped) {
+    if known.insert(skipped.clone()) {
+        let Skipped { phase, name } = skipped;
+        tracing::warn!(%phase, name, "passing over an entry that is no pod");
     }
 }
 

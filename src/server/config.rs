@@ -13,6 +13,12 @@ const API_VERSION: &str = "1.0.0-alpha";
 /// How long calls about images wait for a locked image index unless told otherwise (IM-7).
 const DEFAULT_STORE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How many events are kept unless told otherwise.
+const DEFAULT_EVENT_HISTORY: usize = 100_000;
+
+/// How many events may wait for a listener unless told otherwise (E-14).
+const DEFAULT_STREAM_BUFFER: usize = 10_000;
+
 /// What a server is told when it starts. [`Config::new`] gives the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -40,6 +46,13 @@ pub struct Config {
     pub trust_keys_from_https: bool,
     /// How long calls about images wait for a locked image index.
     pub store_lock_timeout: Duration,
+    /// Whether the data directory is watched for changes, where that is possible; without, it
+    /// is read anew at each call.
+    pub watch: bool,
+    /// How many events are kept for listeners who ask for the past.
+    pub event_history: usize,
+    /// How many events may wait for a listener who is slow, before its stream is ended.
+    pub stream_buffer: usize,
 }
 
 impl Config {
@@ -57,6 +70,9 @@ impl Config {
             insecure_options: Vec::new(),
             trust_keys_from_https: false,
             store_lock_timeout: DEFAULT_STORE_LOCK_TIMEOUT,
+            watch: true,
+            event_history: DEFAULT_EVENT_HISTORY,
+            stream_buffer: DEFAULT_STREAM_BUFFER,
         }
     }
 

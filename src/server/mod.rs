@@ -4,7 +4,7 @@
 mod config;
 mod listen;
 
-use std::{future::Future, io, path::PathBuf, time::Duration};
+use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tonic::{
@@ -15,10 +15,10 @@ use tonic_health::server::HealthReporter;
 
 pub use crate::service::Dialect;
 use crate::{
-    api::{self, public_api_server::PublicApiServer},
-    inventory::Inventory,
-    layout,
-    service::Service,
+    api, layout,
+    service::{
+        Inventory, Service, StreamLimits, prepared::serving::public_api_server::PublicApiServer,
+    },
 };
 pub use config::Config;
 use listen::{BindError, Listener};
@@ -48,6 +48,9 @@ pub struct Server {
     listeners: Vec<Listener>,
     router: Router,
     health: HealthReporter,
+    inventory: Arc<Inventory>,
+    /// Tells streams that the server drains.
+    drain: watch::Sender<bool>,
 }
 
 /// Why building reflection does not fail.
@@ -65,8 +68,24 @@ impl Server {
         check_data_dir(&config)?;
         let listeners = listen::bind(&config.listen).await?;
 
-        let inventory = Inventory::new(config.data_dir.clone(), config.store_lock_timeout);
-        let service = Service::new(config.info(), config.dialect, inventory);
+        let inventory = Arc::new(Inventory::new(
+            config.data_dir.clone(),
+            config.watch,
+            config.store_lock_timeout,
+            config.event_history,
+        ));
+        inventory.follow();
+        let (drain, draining) = watch::channel(false);
+        let streams = StreamLimits {
+            buffer: config.stream_buffer,
+            draining,
+        };
+        let service = Service::new(
+            config.info(),
+            config.dialect,
+            Arc::clone(&inventory),
+            streams,
+        );
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<Api>().await;
         let router = Transport::builder()
@@ -78,6 +97,8 @@ impl Server {
             listeners,
             router,
             health,
+            inventory,
+            drain,
         })
     }
 
@@ -85,6 +106,17 @@ impl Server {
     /// `unix:/run/rkt/api.sock`.
     pub fn addresses(&self) -> Vec<String> {
         self.listeners.iter().map(ToString::to_string).collect()
+    }
+
+    /// What lets everything go that keeps the file system of the data directory in use, and
+    /// has it read anew: for a hangup signal.
+    pub fn renewal(&self) -> impl Fn() + Send + 'static + use<> {
+        let inventory = Arc::downgrade(&self.inventory);
+        move || {
+            if let Some(inventory) = inventory.upgrade() {
+                inventory.begin_anew();
+            }
+        }
     }
 
     /// Serves until `shutdown` is over; then takes no new calls, and lets those under way
@@ -110,6 +142,7 @@ impl Server {
             Some(ended) = listeners.join_next() => ended??,
         }
         self.end_health().await;
+        self.drain.send_replace(true);
         drop(stop);
         let drained = timeout(DRAIN_TIMEOUT, async {
             while let Some(ended) = listeners.join_next().await {

@@ -2,14 +2,14 @@
 
 use tonic::Status;
 
-use super::Parts;
-use crate::{api::InspectImageResponse, inventory::ImageError};
+use super::{Parts, prepared::Items};
+use crate::inventory::ImageError;
 
-pub(super) async fn answer(service: &Parts, id: &str) -> Result<InspectImageResponse, Status> {
+pub(super) async fn answer(service: &Parts, id: &str) -> Result<Items, Status> {
     if id.is_empty() {
         return Err(Status::invalid_argument("the id of the image is empty"));
     }
-    let facts = service.inventory.image(id).await.map_err(|error| {
+    let image = service.inventory.image(id).await.map_err(|error| {
         let message = error.to_string();
         match error {
             ImageError::Unknown(_) => Status::not_found(message),
@@ -20,6 +20,6 @@ pub(super) async fn answer(service: &Parts, id: &str) -> Result<InspectImageResp
             ImageError::Unavailable(unavailable) => unavailable.into(),
         }
     })?;
-    let image = Some(service.view.image(facts));
-    Ok(InspectImageResponse { image })
+    let encoded = image.cache.encoded(&service.view, &image.facts, true);
+    Ok(encoded.into())
 }

@@ -3,23 +3,27 @@
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{Parts, view::PodCall};
-use crate::{api::InspectPodResponse, inventory::Unavailable};
+use super::{
+    Parts,
+    prepared::{Items, encode},
+    view::PodCall,
+};
+use crate::{host::Depth, inventory::Unavailable};
 
-pub(super) async fn answer(service: &Parts, id: &str) -> Result<InspectPodResponse, Status> {
+pub(super) async fn answer(service: &Parts, id: &str) -> Result<Items, Status> {
     let call = PodCall::Inspect;
     let view = &service.view;
     let pod = match resolve(service, id).await? {
-        Some(uuid) => {
-            let facts = service.inventory.pod(uuid, view.depth(call)).await?;
-            facts.and_then(|facts| view.pod(&facts, call))
-        }
+        Some(uuid) => service.inventory.pod(uuid, view.depth(call)).await?,
         None => None,
     };
-    match pod {
-        Some(pod) => Ok(InspectPodResponse { pod: Some(pod) }),
-        None => Err(Status::not_found(format!("no pod {id:?}"))),
-    }
+    let encoded = pod.and_then(|(pod, cgroup)| match cgroup {
+        None => pod.cache.inspected(view, &pod.facts),
+        // Looked up for this answer, and good for no other.
+        Some(cgroup) => Some(encode(&view.pod(&pod.facts, Some(&cgroup), call)?)),
+    });
+    let encoded = encoded.ok_or_else(|| Status::not_found(format!("no pod {id:?}")))?;
+    Ok(encoded.into())
 }
 
 /// The id of the pod that `id` names or is the beginning of. `None` when there is no such
@@ -46,10 +50,13 @@ async fn resolve(service: &Parts, id: &str) -> Result<Option<Uuid>, Status> {
 }
 
 async fn with_beginning(service: &Parts, beginning: &str) -> Result<Vec<Uuid>, Unavailable> {
-    let ids = service.inventory.pod_ids().await?.into_iter();
-    let ids = ids.filter(|(_, phase)| service.view.shows(*phase));
+    let pods = service.inventory.pods(Depth::Pod).await?;
+    let shown = pods
+        .iter()
+        .map(|(pod, _)| &pod.facts)
+        .filter(|facts| service.view.shows(facts.phase));
+    let ids = shown.map(|facts| facts.id);
     Ok(ids
-        .map(|(uuid, _)| uuid)
         .filter(|uuid| uuid.hyphenated().to_string().starts_with(beginning))
         .collect())
 }

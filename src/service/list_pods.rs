@@ -1,36 +1,44 @@
 //! ListPods (clauses P, F-P).
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use tonic::Status;
 
-use super::{Parts, view::PodCall};
+use super::{
+    Parts,
+    prepared::{Items, PreparedPod, encode},
+    view::PodCall,
+};
 use crate::{
-    api::{ListPodsRequest, ListPodsResponse, Pod},
+    api::{ListPodsRequest, PodFilter},
     filter::pod_matches,
-    host::PodFacts,
+    inventory::Pod,
 };
 
-pub(super) async fn answer(
-    service: &Arc<Parts>,
-    request: ListPodsRequest,
-) -> Result<ListPodsResponse, Status> {
-    let call = PodCall::List {
-        detail: request.detail,
-    };
-    let depth = service.view.depth(call);
-    let parts = Arc::clone(service);
-    let shape = move |facts: Vec<PodFacts>| {
-        let view = &parts.view;
-        let mut pods: Vec<Pod> = facts
-            .iter()
-            .filter_map(|facts| view.pod(facts, call))
-            .filter(|pod| pod_matches(&request.filters, pod))
-            .map(|pod| view.cut(pod, call))
-            .collect();
-        pods.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        pods
-    };
-    let pods = service.inventory.pods(depth, shape).await?;
-    Ok(ListPodsResponse { pods })
+pub(super) async fn answer(service: &Parts, request: ListPodsRequest) -> Result<Items, Status> {
+    let ListPodsRequest { filters, detail } = request;
+    let depth = service.view.depth(PodCall::List { detail });
+    let pods = service.inventory.pods(depth).await?;
+    let pods = pods.iter();
+    let items = pods.filter_map(|(pod, cgroup)| listed(service, pod, cgroup, &filters, detail));
+    Ok(items.collect())
+}
+
+/// The pod, encoded; `None` when the dialect does not show it, or no filter takes it.
+fn listed(
+    service: &Parts,
+    pod: &Pod<PreparedPod>,
+    cgroup: Option<&str>,
+    filters: &[PodFilter],
+    detail: bool,
+) -> Option<Bytes> {
+    let Pod { facts, cache } = pod;
+    let view = &service.view;
+    if cgroup.is_some() {
+        // Looked up for this answer, and good for no other.
+        let call = PodCall::List { detail };
+        let pod = view.pod(facts, cgroup, call)?;
+        return pod_matches(filters, &pod).then(|| encode(&view.cut(pod, call)));
+    }
+    let pod = cache.listed(view, facts, detail)?;
+    pod_matches(filters, pod).then(|| cache.encoded(view, pod, detail))
 }

@@ -1,12 +1,209 @@
-//! ListenEvents: not there yet.
+//! ListenEvents (clauses E): from the history of what has happened to one listener's stream.
+//!
+//! Each listener has a task that reads the history from its own place on, so a slow one slows
+//! no other. What waits for it is counted, not copied.
 
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::{
+    mpsc::{self, error::SendTimeoutError},
+    watch,
+};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::api::ListenEventsResponse;
+use super::Parts;
+use crate::{
+    api::{Event, EventFilter, ListenEventsResponse},
+    filter::event_matches,
+    inventory::{History, Lost},
+};
 
 /// The stream of a ListenEvents call.
-pub(super) type Events = tokio_stream::Empty<Result<ListenEventsResponse, Status>>;
+pub(super) type Events = ReceiverStream<Result<ListenEventsResponse, Status>>;
 
-pub(super) fn unimplemented() -> Status {
-    Status::unimplemented("this version of rkt-api-service does not send events yet")
+/// How many events are put into one message at most (E-15).
+const EVENTS_PER_MESSAGE: usize = 1000;
+
+/// How long a listener that was too slow has to read that it was, before it is cut off (E-14).
+const LAST_WORD: Duration = Duration::from_secs(10);
+
+/// How long to sleep at most before looking at the clock again: somebody may set it.
+const CLOCK: Duration = Duration::from_secs(1);
+
+/// Begins the stream of a listener. When this returns, nothing that happens from now on is
+/// missed (E-11).
+pub(super) async fn answer(service: &Arc<Parts>, filter: EventFilter) -> Result<Events, Status> {
+    let history = service.inventory.history().await?;
+    let now_s = unix_time().as_secs();
+    let set = |time_s: i64| u64::try_from(time_s).ok().filter(|time_s| *time_s > 0);
+    let until_s = set(filter.until_time);
+    let first = match set(filter.since_time) {
+        // E-7
+        Some(since_s) if since_s <= now_s => history.after(filter.since_time),
+        // E-8
+        Some(_) => Ok(history.next()),
+        // E-11
+        None if until_s.is_some_and(|until_s| until_s <= now_s) => history.after(i64::MIN),
+        None => Ok(history.next()),
+    };
+    let next = first.map_err(|Lost| {
+        Status::out_of_range(format!(
+            "events after since_time {} are no longer kept",
+            filter.since_time
+        ))
+    })?;
+    // What is sent while the listener does not read is bounded by the transport.
+    let (sender, receiver) = mpsc::channel(1);
+    let listener = Listener {
+        service: Arc::clone(service),
+        more: history.subscribe(),
+        history,
+        filter,
+        until_s,
+        next,
+        draining: service.streams.draining.clone(),
+        sender,
+    };
+    tokio::spawn(listener.run());
+    Ok(ReceiverStream::new(receiver))
+}
+
+struct Listener {
+    service: Arc<Parts>,
+    history: Arc<History>,
+    /// Tells when there are more events.
+    more: watch::Receiver<u64>,
+    filter: EventFilter,
+    /// When the stream ends.
+    until_s: Option<u64>,
+    /// The number of the first event that was not looked at yet.
+    next: u64,
+    draining: watch::Receiver<bool>,
+    sender: mpsc::Sender<Result<ListenEventsResponse, Status>>,
+}
+
+impl Listener {
+    async fn run(mut self) {
+        if let Err(status) = self.listen().await {
+            // The listener gets to know, unless it reads not even that; then its buffers are
+            // let go of with the stream.
+            match self.sender.send_timeout(Err(status), LAST_WORD).await {
+                Ok(()) | Err(SendTimeoutError::Closed(_)) => {}
+                Err(SendTimeoutError::Timeout(_)) => {
+                    tracing::info!("a listener does not read its stream, and was left alone");
+                }
+            }
+        }
+    }
+
+    /// Sends events until the stream comes to its end, in good order or with an error.
+    async fn listen(&mut self) -> Result<(), Status> {
+        loop {
+            let left = self.until_s.map(|until_s| {
+                let until = Duration::from_secs(until_s);
+                until.saturating_sub(unix_time())
+            });
+            let is_over = left == Some(Duration::ZERO);
+            if is_over {
+                // What happened just before has to be told.
+                self.service.inventory.history().await?;
+            }
+            while let Some(events) = self.read()? {
+                if !events.is_empty() && !self.send(events).await? {
+                    return Ok(());
+                }
+            }
+            if is_over {
+                return Ok(());
+            }
+            let sleep = left.map_or(Duration::MAX, |left| left.min(CLOCK));
+            tokio::select! {
+                biased;
+                _ = self.draining.wait_for(|is_draining| *is_draining) => return Err(going_down()),
+                () = self.sender.closed() => return Ok(()),
+                _ = self.more.changed() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// The next events that the listener asked for, of those that were not looked at yet.
+    /// `None` when there are none to look at.
+    fn read(&mut self) -> Result<Option<Vec<Event>>, Status> {
+        let events = self.history.from(self.next, EVENTS_PER_MESSAGE);
+        let events = events.map_err(|Lost| self.too_slow())?;
+        if events.is_empty() {
+            return Ok(None);
+        }
+        self.next += events.len() as u64;
+        let view = &self.service.view;
+        let wanted = events
+            .iter()
+            .map(|event| view.event(event))
+            .filter(|event| event_matches(&self.filter, event));
+        Ok(Some(wanted.collect()))
+    }
+
+    /// Sends these events, when the listener has read enough of those before. `false` when it
+    /// has gone.
+    async fn send(&mut self, events: Vec<Event>) -> Result<bool, Status> {
+        let mut more = self.more.clone();
+        let mut draining = self.draining.clone();
+        loop {
+            tokio::select! {
+                biased;
+                permit = self.sender.reserve() => {
+                    let Ok(permit) = permit else {
+                        return Ok(false);
+                    };
+                    permit.send(Ok(ListenEventsResponse { events }));
+                    return Ok(true);
+                }
+                _ = draining.wait_for(|is_draining| *is_draining) => return Err(going_down()),
+                _ = more.changed() => {
+                    if self.waiting(events.len())? > self.service.streams.buffer {
+                        return Err(self.too_slow());
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many events wait for the listener, beside those `unsent`.
+    fn waiting(&self, unsent: usize) -> Result<usize, Status> {
+        let buffer = self.service.streams.buffer;
+        // Fewer than that wait in any case.
+        if unsent as u64 + (self.history.next() - self.next) <= buffer as u64 {
+            return Ok(0);
+        }
+        let events = self.history.from(self.next, usize::MAX);
+        let events = events.map_err(|Lost| self.too_slow())?;
+        let view = &self.service.view;
+        let events = events.iter().map(|event| view.event(event));
+        let wanted = events.filter(|event| event_matches(&self.filter, event));
+        Ok(unsent + wanted.take(buffer + 1).count())
+    }
+
+    fn too_slow(&self) -> Status {
+        Status::resource_exhausted(format!(
+            "more than {} events were waiting to be read",
+            self.service.streams.buffer
+        ))
+    }
+}
+
+fn going_down() -> Status {
+    Status::unavailable("the server is going down")
+}
+
+/// The time since the epoch, by the machine's clock.
+fn unix_time() -> Duration {
+    // A clock before 1970 stands still.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }

@@ -9,10 +9,12 @@ mod inspect_pod;
 mod list_images;
 mod list_pods;
 mod listen_events;
+pub(crate) mod prepared;
 mod view;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 pub use dialect::Dialect;
@@ -20,12 +22,14 @@ pub use dialect::Dialect;
 use crate::{
     api::{
         GetInfoRequest, GetInfoResponse, GetLogsRequest, Info, InspectImageRequest,
-        InspectImageResponse, InspectPodRequest, InspectPodResponse, ListImagesRequest,
-        ListImagesResponse, ListPodsRequest, ListPodsResponse, ListenEventsRequest,
-        public_api_server::PublicApi,
+        InspectPodRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
     },
-    inventory::{Inventory, Unavailable},
+    inventory::{self, Unavailable},
 };
+use prepared::{Items, PreparedImage, PreparedPod, serving::public_api_server::PublicApi};
+
+/// The inventory, with what calls leave in it.
+pub(crate) type Inventory = inventory::Inventory<PreparedPod, PreparedImage>;
 
 /// The `v1alpha.PublicAPI` service.
 #[derive(Clone)]
@@ -34,17 +38,33 @@ pub(crate) struct Service(Arc<Parts>);
 struct Parts {
     info: Info,
     view: view::View,
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
+    streams: StreamLimits,
+}
+
+/// What is asked of the streams of calls.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamLimits {
+    /// How many events may wait for a listener.
+    pub(crate) buffer: usize,
+    /// Turns true when the server drains.
+    pub(crate) draining: watch::Receiver<bool>,
 }
 
 impl Service {
     /// A service that answers from `inventory`, in `dialect`, and says `info` of itself.
-    pub(crate) fn new(info: Info, dialect: Dialect, inventory: Inventory) -> Self {
+    pub(crate) fn new(
+        info: Info,
+        dialect: Dialect,
+        inventory: Arc<Inventory>,
+        streams: StreamLimits,
+    ) -> Self {
         let view = view::View::new(dialect, info.appc_version.clone());
         Self(Arc::new(Parts {
             info,
             view,
             inventory,
+            streams,
         }))
     }
 }
@@ -81,7 +101,7 @@ impl PublicApi for Service {
     async fn list_pods(
         &self,
         request: Request<ListPodsRequest>,
-    ) -> Result<Response<ListPodsResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = list_pods::answer(&self.0, request.into_inner()).await;
         answer.map(Response::new).map_err(short)
     }
@@ -89,7 +109,7 @@ impl PublicApi for Service {
     async fn inspect_pod(
         &self,
         request: Request<InspectPodRequest>,
-    ) -> Result<Response<InspectPodResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = inspect_pod::answer(&self.0, &request.get_ref().id).await;
         answer.map(Response::new).map_err(short)
     }
@@ -97,7 +117,7 @@ impl PublicApi for Service {
     async fn list_images(
         &self,
         request: Request<ListImagesRequest>,
-    ) -> Result<Response<ListImagesResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = list_images::answer(&self.0, request.into_inner()).await;
         answer.map(Response::new).map_err(short)
     }
@@ -105,7 +125,7 @@ impl PublicApi for Service {
     async fn inspect_image(
         &self,
         request: Request<InspectImageRequest>,
-    ) -> Result<Response<InspectImageResponse>, Status> {
+    ) -> Result<Response<Items>, Status> {
         let answer = inspect_image::answer(&self.0, &request.get_ref().id).await;
         answer.map(Response::new).map_err(short)
     }
@@ -114,9 +134,11 @@ impl PublicApi for Service {
 
     async fn listen_events(
         &self,
-        _request: Request<ListenEventsRequest>,
+        request: Request<ListenEventsRequest>,
     ) -> Result<Response<Self::ListenEventsStream>, Status> {
-        Err(listen_events::unimplemented())
+        let filter = request.into_inner().filter.unwrap_or_default();
+        let events = listen_events::answer(&self.0, filter).await;
+        events.map(Response::new).map_err(short)
     }
 
     type GetLogsStream = get_logs::Lines;

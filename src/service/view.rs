@@ -5,12 +5,16 @@ use std::net::IpAddr;
 
 use super::Dialect;
 use crate::{
-    api::{App, AppState, Image, ImageFormat, ImageType, KeyValue, Network, Pod, PodState},
+    api::{
+        App, AppState, Event, EventType, Image, ImageFormat, ImageType, KeyValue, Network, Pod,
+        PodState,
+    },
     formats::{
-        appc::{BaseFormat, ImageManifest, NameValue, PodApp},
+        appc::{BaseFormat, NameValue, PodApp},
         netinfo::NetInfo,
     },
-    host::{AppFacts, Depth, ImageFacts, PodFacts, State},
+    host::{AppFacts, AppImage, Depth, ImageFacts, PodFacts, State},
+    inventory::{self, EventKind},
     layout::Phase,
 };
 
@@ -111,8 +115,9 @@ impl View {
     }
 
     /// The whole pod, with what `call` may not want to see but filters look at. `None` when
-    /// there is no such pod for a client. Only [`Self::cut`] looks at `detail`.
-    pub(super) fn pod(&self, facts: &PodFacts, call: PodCall) -> Option<Pod> {
+    /// there is no such pod for a client. Only [`Self::cut`] looks at `detail`. `cgroup` is the
+    /// pod's where that is not among the facts.
+    pub(super) fn pod(&self, facts: &PodFacts, cgroup: Option<&str>, call: PodCall) -> Option<Pod> {
         if !self.shows(facts.phase) {
             return None;
         }
@@ -137,7 +142,8 @@ impl View {
         pod.created_at = facts.created_at_ns.unwrap_or(0);
         pod.started_at = facts.started_at_ns.unwrap_or(0);
         pod.gc_marked_at = facts.marked_at_ns.unwrap_or(0);
-        pod.cgroup = facts.cgroup.clone().unwrap_or_default();
+        let cgroup = facts.cgroup.as_deref().or(cgroup);
+        pod.cgroup = cgroup.unwrap_or_default().to_owned();
         if facts.state == State::Running
             || (facts.state == State::Exited && self.rules.exited_networks)
         {
@@ -224,30 +230,56 @@ impl View {
     }
 
     /// The image of an app (P-12).
-    fn app_image(&self, id: &str, manifest: Option<&ImageManifest>) -> Image {
-        let format = manifest.map(ImageManifest::base_format).unwrap_or_default();
+    fn app_image(&self, id: &str, image: Option<&AppImage>) -> Image {
+        let format = image.map(|image| image.format).unwrap_or_default();
         Image {
             base_format: Some(self.image_format(format)),
             id: id.to_owned(),
-            name: manifest.map(|m| m.name.clone()).unwrap_or_default(),
-            version: manifest.map(|m| m.version().to_owned()).unwrap_or_default(),
+            name: image.map(|image| image.name.clone()).unwrap_or_default(),
+            version: image.map(|image| image.version.clone()).unwrap_or_default(),
             ..Image::default()
         }
     }
 
     /// An image of the store, with its manifest.
-    pub(super) fn image(&self, facts: ImageFacts) -> Image {
+    pub(super) fn image(&self, facts: &ImageFacts) -> Image {
         let manifest = &facts.manifest;
         Image {
             base_format: Some(self.image_format(manifest.base_format())),
-            id: facts.key,
+            id: facts.key.clone(),
             name: manifest.name.clone(),
             version: manifest.version().to_owned(),
             import_timestamp: facts.imported_at_s,
-            manifest: facts.manifest_bytes,
+            manifest: facts.manifest_bytes.clone(),
             size: facts.size_bytes,
             annotations: key_values(&manifest.annotations),
             labels: key_values(&manifest.labels),
+        }
+    }
+
+    /// Something that has happened: in both dialects the same, rkt 1.30.0 having had none.
+    pub(super) fn event(&self, event: &inventory::Event) -> Event {
+        let kind = match event.kind {
+            EventKind::PodPrepared => EventType::PodPrepared,
+            EventKind::PodPrepareAborted => EventType::PodPrepareAborted,
+            EventKind::PodStarted => EventType::PodStarted,
+            EventKind::PodExited => EventType::PodExited,
+            EventKind::PodGarbageCollected => EventType::PodGarbageCollected,
+            EventKind::AppStarted => EventType::AppStarted,
+            EventKind::AppExited => EventType::AppExited,
+            EventKind::ImageImported => EventType::ImageImported,
+            EventKind::ImageRemoved => EventType::ImageRemoved,
+        };
+        let data = event.data.iter().map(|(key, value)| KeyValue {
+            key: (*key).to_owned(),
+            value: value.clone(),
+        });
+        Event {
+            r#type: kind.into(),
+            id: event.id.clone(),
+            from: event.from.clone(),
+            time: event.time_s,
+            data: data.collect(),
         }
     }
 

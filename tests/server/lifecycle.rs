@@ -9,14 +9,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rkt_api::api::{
-    GetInfoRequest, GetLogsRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
+use rkt_api::{
+    api::{
+        GetInfoRequest, GetLogsRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
+    },
+    layout::store,
 };
 use rkt_sim::host::Host;
-use rustix::{
-    fs::inotify,
-    process::{Signal, geteuid},
-};
+use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 use tonic::Code;
 use tonic_health::pb::{
@@ -263,12 +263,24 @@ async fn the_streams_say_that_they_are_not_there_yet() {
     let (_temp, host) = empty_host();
     let server = Server::start(host.dir(), &[]);
     let mut client = server.client().await;
-    let events = client.listen_events(ListenEventsRequest::default()).await;
     let logs = client.get_logs(GetLogsRequest::default()).await;
-    for status in [events.unwrap_err(), logs.unwrap_err()] {
-        assert_eq!(status.code(), Code::Unimplemented);
-        assert!(status.message().contains("does not"), "{status}");
-    }
+    let status = logs.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+    assert!(status.message().contains("does not"), "{status}");
+}
+
+/// SV-2: streams are told that the server goes down, and do not hold it up.
+#[tokio::test]
+async fn streams_end_when_the_server_does() {
+    let (_temp, host) = empty_host();
+    let server = Server::start(host.dir(), &[]);
+    let mut client = server.client().await;
+    let events = client.listen_events(ListenEventsRequest::default()).await;
+    let mut events = events.unwrap().into_inner();
+    server.signal(Signal::TERM);
+    let status = events.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert_eq!(server.wait().await.code(), Some(0));
 }
 
 #[tokio::test]
@@ -309,19 +321,15 @@ async fn a_call_under_way_finishes() {
     let server = Server::start(host.dir(), &["--store-lock-timeout=60s"]);
     let mut client = server.client().await;
 
-    // The call waits for the lock on the image index.
-    let db = host.dir().join("cas/db");
-    let lock = File::open(&db).unwrap();
+    // The call waits for the lock on the image index, where somebody writes.
+    let lock = File::open(host.dir().join(store::DB_DIR)).unwrap();
     lock.lock().unwrap();
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
-    inotify::add_watch(&watch, &db, inotify::WatchFlags::OPEN).unwrap();
+    fs::write(host.dir().join(store::DB_DIR).join(store::DB), "").unwrap();
+    let mut other_client = client.clone();
     let call = tokio::spawn(async move { client.list_images(ListImagesRequest::default()).await });
-    tokio::task::spawn_blocking(move || {
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 512];
-        inotify::Reader::new(watch, &mut buffer).next().unwrap();
-    })
-    .await
-    .unwrap();
+    tokio::task::yield_now().await;
+    // Requests of one connection are taken up in their order.
+    other_client.get_info(GetInfoRequest {}).await.unwrap();
 
     server.signal(Signal::TERM);
     // It takes no new connections any more: it is ending.

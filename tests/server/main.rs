@@ -6,6 +6,7 @@ mod answers;
 mod broken;
 mod facts;
 mod fixtures;
+mod fresh;
 mod golden;
 mod hostile;
 mod hosts;

@@ -147,7 +147,11 @@ async fn an_index_that_is_cut_short() {
     let path = index(host.dir());
     let sound = fs::read(&path).unwrap();
     assert!(sound.len() > 1000);
-    let cut = |end: usize| fs::write(&path, &sound[..end]).unwrap();
+    // Whoever writes without the lock is seen in the middle of it.
+    let cut = |end: usize| {
+        let _lock = lock_index(&host);
+        fs::write(&path, &sound[..end]).unwrap();
+    };
     let mut pair = Pair::start(&host, || cut(32)).await;
     // With these lengths it is an index that was not yet used.
     let unused = [0, 16, 128];
@@ -198,7 +202,11 @@ async fn an_index_with_bytes_changed() {
     let path = index(host.dir());
     let log = path.with_file_name(store::DB_LOG);
     let sound = fs::read(&path).unwrap();
-    let pair = Pair::start(&host, || fs::write(&path, "?").unwrap()).await;
+    let pair = Pair::start(&host, || {
+        let _lock = lock_index(&host);
+        fs::write(&path, "?").unwrap();
+    })
+    .await;
     let ((server, mut experienced), (_fresh_server, mut fresh)) = (pair.experienced, pair.fresh);
     for round in 0..ROUNDS {
         let mut bytes = sound.clone();
@@ -244,7 +252,11 @@ async fn an_index_that_cannot_be_read() {
         let db = store::DB_DIR;
         let file = format!("{db}/{}", store::DB);
         let mut damaged = None;
-        let inflict = || damaged = Some(damage.inflict(host.dir(), &file, other.dir()));
+        let inflict = || {
+            // Else it is seen missing before it is seen damaged.
+            let _lock = lock_index(&host);
+            damaged = Some(damage.inflict(host.dir(), &file, other.dir()));
+        };
         let mut pair = Pair::start(&host, inflict).await;
         for _ in 0..2 {
             pair.check("index", &format!("{damage:?}")).await;
@@ -337,6 +349,7 @@ async fn a_call_waits_for_the_lock() {
     );
 
     let lock = lock_index(&host);
+    fs::write(index(host.dir()), new_index).unwrap();
     let mut waiting_client = server.client().await;
     let waiting = list(&mut waiting_client);
     tokio::pin!(waiting);
@@ -349,7 +362,6 @@ async fn a_call_waits_for_the_lock() {
         .await
         .unwrap();
 
-    fs::write(index(host.dir()), new_index).unwrap();
     lock.unlock().unwrap();
     let new = waiting.await.unwrap();
     assert_eq!(
@@ -365,7 +377,13 @@ async fn a_call_waits_no_longer_than_it_may() {
 
     let host = host();
     let mut lock = None;
-    let mut pair = Pair::start(&host, || lock = Some(lock_index(&host))).await;
+    let mut pair = Pair::start(&host, || {
+        lock = Some(lock_index(&host));
+        // A transaction has begun to write.
+        let index = index(host.dir());
+        fs::write(&index, fs::read(&index).unwrap()).unwrap();
+    })
+    .await;
     for _ in 0..3 {
         let start = Instant::now();
         pair.check("index is locked", "locked").await;

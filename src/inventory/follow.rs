@@ -1,0 +1,122 @@
+//! Following what happens although nobody asks, so that it can be told in time (E-4): tasks
+//! that sleep until the kernel tells of a change, and then look as any call would.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::{Inventory, lock, pods::Want, watcher::Watcher};
+use crate::host::Depth;
+
+/// How long a lock that may change without an event is left alone.
+const SUSPECTS: Duration = Duration::from_millis(100);
+
+/// How long a data directory is left alone that cannot be watched, or not all of it.
+const UNWATCHED: Duration = Duration::from_secs(1);
+
+impl<P, I> Inventory<P, I>
+where
+    P: Default + Send + Sync + 'static,
+    I: Default + Send + Sync + 'static,
+{
+    /// Follows what happens until the inventory is dropped.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        let mut followers = lock(&self.followers);
+        followers.spawn(wait(Arc::downgrade(self)));
+        followers.spawn(follow_pods(Arc::downgrade(self)));
+        followers.spawn(follow_images(Arc::downgrade(self)));
+    }
+}
+
+/// Takes in what the kernel tells when it does; that tells those who look.
+async fn wait<P, I>(inventory: Weak<Inventory<P, I>>) {
+    loop {
+        let Some(shared) = inventory.upgrade().map(|i| Arc::clone(&i.shared)) else {
+            return;
+        };
+        let watch = shared.watching.look();
+        let must_look = watch.watcher.is_none() || !watch.is_whole;
+        drop(shared);
+        let patience = match must_look {
+            true => UNWATCHED,
+            false => Duration::MAX,
+        };
+        let told = async {
+            match watch.watcher.as_deref() {
+                Some(watcher) => readable(watcher).await,
+                None => std::future::pending().await,
+            }
+        };
+        let was_told = tokio::time::timeout(patience, told).await;
+        if was_told.is_err()
+            && let Some(inventory) = inventory.upgrade()
+        {
+            inventory.shared.watching.pods_changed.notify_one();
+            inventory.shared.watching.store_changed.notify_one();
+        }
+    }
+}
+
+/// Waits until the kernel has something to tell.
+async fn readable(watcher: &Watcher) {
+    let told = async {
+        // Registered anew each time: so what has come meanwhile is told at once.
+        let descriptor = register(watcher.descriptor()?)?;
+        descriptor.readable().await.map(drop)
+    };
+    if let Err(error) = told.await {
+        tracing::warn!(%error, "cannot wait for changes; looking for them every now and then");
+        tokio::time::sleep(UNWATCHED).await;
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "what replaces it is unsafe; an owned descriptor stays open, which is all it asks for"
+)]
+fn register(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(descriptor, Interest::READABLE)
+}
+
+async fn follow_pods<P, I>(inventory: Weak<Inventory<P, I>>)
+where
+    P: Default + Send + Sync + 'static,
+    I: Default + Send + Sync + 'static,
+{
+    while let Some(inventory) = inventory.upgrade() {
+        // Whoever asks is told why it cannot be looked at.
+        let looked = inventory.current(Want::All(Depth::Pod), |live| live.has_suspects());
+        let patience = match looked.await {
+            Ok(false) => Duration::MAX,
+            Ok(true) => SUSPECTS,
+            Err(_) => UNWATCHED,
+        };
+        let shared = Arc::clone(&inventory.shared);
+        drop(inventory);
+        let changed = shared.watching.pods_changed.notified();
+        // Either way it is time to look.
+        let _ = tokio::time::timeout(patience, changed).await;
+    }
+}
+
+async fn follow_images<P, I>(inventory: Weak<Inventory<P, I>>)
+where
+    P: Default + Send + Sync + 'static,
+    I: Default + Send + Sync + 'static,
+{
+    while let Some(inventory) = inventory.upgrade() {
+        let patience = match inventory.current_images().await {
+            Ok(_) => Duration::MAX,
+            Err(_) => UNWATCHED,
+        };
+        let shared = Arc::clone(&inventory.shared);
+        drop(inventory);
+        let changed = shared.watching.store_changed.notified();
+        let _ = tokio::time::timeout(patience, changed).await;
+    }
+}

@@ -1,0 +1,202 @@
+//! What has happened since the server started, in order, as far back as it is kept. Listeners
+//! read it, each from where it is; so none slows another, and nothing is copied for any.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::watch;
+
+use super::lock;
+
+/// What kind of thing has happened (clause E-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    PodPrepared,
+    PodPrepareAborted,
+    PodStarted,
+    PodExited,
+    PodGarbageCollected,
+    AppStarted,
+    AppExited,
+    ImageImported,
+    ImageRemoved,
+}
+
+/// Something that has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) kind: EventKind,
+    /// When the server learned of it, seconds since the epoch; never less than that of an
+    /// event before it.
+    pub(crate) time_s: i64,
+    /// The pod's UUID, or the image's id.
+    pub(crate) id: String,
+    /// The name of the pod, the app or the image.
+    pub(crate) from: String,
+    /// More about it, by name (E-5).
+    pub(crate) data: Vec<(&'static str, String)>,
+}
+
+/// The newest events.
+#[derive(Debug)]
+pub(crate) struct History {
+    ring: Mutex<Ring>,
+    /// The number of the event that comes next.
+    next: watch::Sender<u64>,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Ring {
+    /// The number of the first event that is kept.
+    first: u64,
+    events: VecDeque<Arc<Event>>,
+    /// The time of the newest event that is no longer kept.
+    lost_until_s: Option<i64>,
+    newest_s: i64,
+}
+
+/// Events are missing that were asked for: they are no longer kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+impl History {
+    /// A history that keeps the newest `capacity` events.
+    pub(super) fn new(capacity: usize) -> Self {
+        let ring = Ring {
+            first: 0,
+            events: VecDeque::new(),
+            lost_until_s: None,
+            newest_s: i64::MIN,
+        };
+        Self {
+            ring: Mutex::new(ring),
+            next: watch::Sender::new(0),
+            capacity,
+        }
+    }
+
+    /// Adds what has happened just now.
+    pub(super) fn add(&self, happened: impl IntoIterator<Item = Event>) {
+        let mut ring = lock(&self.ring);
+        // E-4: never decreasing, though clocks are set back.
+        ring.newest_s = ring.newest_s.max(now_unix_s());
+        let mut count = 0;
+        for event in happened {
+            let time_s = ring.newest_s;
+            ring.events.push_back(Arc::new(Event { time_s, ..event }));
+            count += 1;
+            if ring.events.len() > self.capacity
+                && let Some(lost) = ring.events.pop_front()
+            {
+                ring.first += 1;
+                ring.lost_until_s = Some(lost.time_s);
+            }
+        }
+        drop(ring);
+        if count > 0 {
+            self.next.send_modify(|next| *next += count);
+        }
+    }
+
+    /// The number of the event that comes next.
+    pub(crate) fn next(&self) -> u64 {
+        *self.next.borrow()
+    }
+
+    /// Tells when there are more.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.next.subscribe()
+    }
+
+    /// The number of the first event whose time is after this one.
+    ///
+    /// # Errors
+    ///
+    /// When events after this time are no longer kept.
+    pub(crate) fn after(&self, time_s: i64) -> Result<u64, Lost> {
+        let ring = lock(&self.ring);
+        if ring.lost_until_s.is_some_and(|lost_s| lost_s > time_s) {
+            return Err(Lost);
+        }
+        let before = ring.events.partition_point(|event| event.time_s <= time_s);
+        Ok(ring.first + before as u64)
+    }
+
+    /// Up to `most` events from this number on.
+    ///
+    /// # Errors
+    ///
+    /// When some of them are no longer kept.
+    pub(crate) fn from(&self, number: u64, most: usize) -> Result<Vec<Arc<Event>>, Lost> {
+        let ring = lock(&self.ring);
+        let skip = number.checked_sub(ring.first).ok_or(Lost)?;
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        Ok(ring.events.iter().skip(skip).take(most).cloned().collect())
+    }
+}
+
+fn now_unix_s() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        // A clock before 1970.
+        Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: usize) -> Event {
+        Event {
+            kind: EventKind::PodStarted,
+            time_s: 0,
+            id: id.to_string(),
+            from: String::new(),
+            data: Vec::new(),
+        }
+    }
+
+    fn ids(events: &[Arc<Event>]) -> Vec<&str> {
+        events.iter().map(|event| event.id.as_str()).collect()
+    }
+
+    #[test]
+    fn the_newest_are_kept() {
+        let history = History::new(3);
+        assert_eq!(history.after(0), Ok(0));
+        history.add((0..5).map(event));
+        assert_eq!(history.next(), 5);
+        assert_eq!(ids(&history.from(2, 9).unwrap()), ["2", "3", "4"]);
+        assert_eq!(ids(&history.from(3, 1).unwrap()), ["3"]);
+        assert_eq!(ids(&history.from(5, 9).unwrap()), [""; 0]);
+        assert_eq!(history.from(1, 9), Err(Lost));
+    }
+
+    #[test]
+    fn what_is_lost_is_said() {
+        let history = History::new(1);
+        let before_s = now_unix_s();
+        history.add([event(0)]);
+        assert_eq!(history.after(before_s - 1), Ok(0));
+        history.add([event(1)]);
+        assert_eq!(history.after(before_s - 1), Err(Lost));
+        let later_s = now_unix_s();
+        assert_eq!(history.after(later_s), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told() {
+        let history = History::new(9);
+        let mut next = history.subscribe();
+        history.add([]);
+        assert!(!next.has_changed().unwrap());
+        history.add([event(0)]);
+        next.changed().await.unwrap();
+        assert_eq!(*next.borrow(), 1);
+    }
+}

@@ -1,0 +1,275 @@
+//! What happens to a pod, told from where it is seen: each event once, in causal order, those
+//! that nobody has seen implied (clauses E-1 and E-12). Pure: looking is others' business, and
+//! so is the time.
+
+use std::collections::HashMap;
+
+use crate::{
+    host::{AppStatus, Lock, PodFacts},
+    layout::Phase,
+};
+
+/// Something that has happened to a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Happening {
+    /// The pod has left `prepare/` for `prepared/` or `run/`.
+    Prepared,
+    /// The lock was let go in `prepare/`.
+    PrepareAborted,
+    /// The pod has entered `run/`.
+    Started,
+    /// An app of it has started.
+    AppStarted(App),
+    /// An app of it has ended, with this exit code where that is known.
+    AppExited(App, Option<i32>),
+    /// The lock was let go in `run/`.
+    Exited,
+    /// The pod was marked for removal, or has vanished.
+    GarbageCollected,
+}
+
+/// An app, as its events name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct App {
+    pub(super) name: String,
+    pub(super) image_id: String,
+    /// Where the image's manifest can be read.
+    pub(super) image_name: Option<String>,
+}
+
+/// How far a pod has come, as far as events were told of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Life {
+    phase: Option<Phase>,
+    is_prepared: bool,
+    is_aborted: bool,
+    is_started: bool,
+    is_exited: bool,
+    is_collected: bool,
+    /// The apps, as they were seen last.
+    apps: Vec<AppLife>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AppLife {
+    app: App,
+    /// When it was told to have started, by its own mark or its pod's.
+    started_at_ns: Option<i64>,
+    /// When its status was written that was told last.
+    exited_at_ns: Option<i64>,
+    is_running: bool,
+}
+
+impl Life {
+    /// A pod that was there before anybody looked: how it came there makes no events.
+    pub(super) fn existing(facts: &PodFacts) -> Self {
+        let mut life = Self::default();
+        // What has happened before is told nobody.
+        life.advance(&[], Some(facts));
+        life
+    }
+
+    /// Goes on: the pod has entered the phases of `path`, in order, since this was called
+    /// last, and is now as `now` says; `None` when it is no more. Returns what has happened.
+    pub(super) fn advance(&mut self, path: &[Phase], now: Option<&PodFacts>) -> Vec<Happening> {
+        let mut told = Vec::new();
+        for phase in path.iter().copied().chain(now.map(|facts| facts.phase)) {
+            self.enter(phase, &mut told);
+        }
+        if let Some(facts) = now {
+            self.see(facts, &mut told);
+        } else {
+            self.leave(&mut told);
+        }
+        told
+    }
+
+    fn enter(&mut self, phase: Phase, told: &mut Vec<Happening>) {
+        let had_aborted = self.phase == Some(Phase::Prepare) && !self.is_prepared;
+        match phase {
+            Phase::Embryo | Phase::Prepare => {}
+            Phase::Prepared => self.prepared(told),
+            Phase::Run | Phase::ExitedGarbage => {
+                self.prepared(told);
+                if !std::mem::replace(&mut self.is_started, true) {
+                    told.push(Happening::Started);
+                }
+            }
+            Phase::Garbage if had_aborted => self.aborted(told),
+            Phase::Garbage => {}
+        }
+        self.phase = Some(phase);
+    }
+
+    fn see(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
+        match (facts.phase, facts.lock) {
+            (Phase::Prepare, Lock::Free) => self.aborted(told),
+            // Someone tries again.
+            (Phase::Prepare, Lock::Held) => self.is_aborted = false,
+            _ => {}
+        }
+        if self.is_started {
+            self.see_apps(facts, told);
+        }
+        let is_let_go = facts.phase == Phase::Run && facts.lock == Lock::Free;
+        if is_let_go || facts.phase == Phase::ExitedGarbage {
+            self.exited(told);
+        }
+        if matches!(facts.phase, Phase::ExitedGarbage | Phase::Garbage) {
+            self.collected(told);
+        }
+    }
+
+    /// Starts and ends of apps, in the order of their times, and where these are the same, in
+    /// the manifest's.
+    fn see_apps(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
+        let Some(manifest) = &facts.manifest else {
+            return;
+        };
+        let is_mutable = manifest.is_mutable();
+        let known = std::mem::take(&mut self.apps).into_iter();
+        let mut known: HashMap<_, _> = known.map(|life| (life.app.name.clone(), life)).collect();
+        let mut changes = Vec::new();
+        for (app, more) in manifest.manifest.apps.iter().zip(&manifest.apps) {
+            let life = known.remove(&app.name);
+            let mut life = life.unwrap_or_else(|| AppLife::new(&app.name, &app.image_id));
+            if let Some(image) = &more.image {
+                life.app.image_name = Some(image.name.clone());
+            }
+            let started_at_ns = match is_mutable {
+                true => more.started_at_ns,
+                // It starts but once, whatever becomes of `pid`.
+                false => life.started_at_ns.or(facts.started_at_ns),
+            };
+            let status = more.status.filter(|_| !self.is_exited);
+            let at = self.apps.len();
+            let was_running = life.is_running;
+            let seen = life.see(started_at_ns, status).into_iter();
+            changes.extend(seen.map(|(at_ns, change)| {
+                // Clocks of files are coarse. Of what bears the same time, the ends of apps that
+                // were running come before starts, and those of apps that were not, after.
+                let order = match change {
+                    Change::End(_) if was_running => 0,
+                    Change::Start => 1,
+                    Change::End(_) => 2,
+                };
+                (at_ns, order, at, change)
+            }));
+            self.apps.push(life);
+        }
+        changes.sort_by_key(|(at_ns, order, at, _)| (*at_ns, *order, *at));
+        for (_, _, at, change) in changes {
+            match change {
+                Change::Start => self.apps[at].start(told),
+                Change::End(exit_code) => self.apps[at].end(exit_code, told),
+            }
+        }
+        // Apps that were taken from the pod.
+        for mut life in known.into_values() {
+            life.end(None, told);
+        }
+    }
+
+    /// The pod is no more.
+    fn leave(&mut self, told: &mut Vec<Happening>) {
+        if self.phase == Some(Phase::Prepare) && !self.is_prepared {
+            self.aborted(told);
+        }
+        if self.is_started {
+            self.exited(told);
+        }
+        self.collected(told);
+        self.phase = None;
+    }
+
+    fn prepared(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_prepared, true) {
+            told.push(Happening::Prepared);
+        }
+    }
+
+    fn aborted(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_aborted, true) {
+            told.push(Happening::PrepareAborted);
+        }
+    }
+
+    fn exited(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_exited, true) {
+            for app in &mut self.apps {
+                app.end(None, told);
+            }
+            told.push(Happening::Exited);
+        }
+    }
+
+    fn collected(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_collected, true) {
+            told.push(Happening::GarbageCollected);
+        }
+    }
+}
+
+/// What an app does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Start,
+    End(Option<i32>),
+}
+
+impl AppLife {
+    fn new(name: &str, image_id: &str) -> Self {
+        Self {
+            app: App {
+                name: name.to_owned(),
+                image_id: image_id.to_owned(),
+                image_name: None,
+            },
+            started_at_ns: None,
+            exited_at_ns: None,
+            is_running: false,
+        }
+    }
+
+    /// What is new in when the app was started last, and in its status, each with its time.
+    fn see(&mut self, started_at_ns: Option<i64>, status: Option<AppStatus>) -> Vec<(i64, Change)> {
+        let started = started_at_ns.filter(|_| started_at_ns != self.started_at_ns);
+        self.started_at_ns = started_at_ns.or(self.started_at_ns);
+        let status = status.filter(|status| self.exited_at_ns != Some(status.written_at_ns));
+        // A status of an earlier run may lie there still, made anew without any run.
+        let has_run = self.is_running || self.exited_at_ns.is_none() || started.is_some();
+        let mut changes = Vec::new();
+        if let Some(status) = status {
+            self.exited_at_ns = Some(status.written_at_ns);
+            if has_run {
+                // It ended after the start that is new, or else after one that nobody saw.
+                let began_at_ns = started.filter(|at_ns| *at_ns <= status.written_at_ns);
+                if !self.is_running {
+                    changes.push((began_at_ns.unwrap_or(status.written_at_ns), Change::Start));
+                }
+                changes.push((status.written_at_ns, Change::End(status.exit_code)));
+            }
+        }
+        if let Some(at_ns) = started
+            && changes.first() != Some(&(at_ns, Change::Start))
+        {
+            if self.is_running && changes.is_empty() {
+                changes.push((at_ns.saturating_sub(1), Change::End(None)));
+            }
+            changes.push((at_ns, Change::Start));
+        }
+        changes
+    }
+
+    fn start(&mut self, told: &mut Vec<Happening>) {
+        if !std::mem::replace(&mut self.is_running, true) {
+            told.push(Happening::AppStarted(self.app.clone()));
+        }
+    }
+
+    fn end(&mut self, exit_code: Option<i32>, told: &mut Vec<Happening>) {
+        if std::mem::replace(&mut self.is_running, false) {
+            told.push(Happening::AppExited(self.app.clone(), exit_code));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Whether the data directory is watched, and whether it still is the one that is watched.
+//!
+//! Where it cannot be watched (no inotify, or a file system where it says nothing), everything
+//! is looked at anew at each call: slower, and right all the same.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use rustix::{
+    fs::{FsWord, stat, statfs},
+    io::Errno,
+};
+
+use tokio::sync::Notify;
+
+use super::{lock, watcher::Watcher};
+use crate::{
+    host::PhaseDirs,
+    layout::{self, store},
+};
+
+/// File systems (`f_type` of statfs(2)) that other machines or processes change without this
+/// kernel's knowing: inotify says nothing of that.
+const SILENT: [(FsWord, &str); 9] = [
+    (0x6969, "NFS"),
+    (0x517b, "SMB"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9P"),
+    (0x5346_414f, "AFS"),
+    (0x00c3_6400, "Ceph"),
+    (0x7375_7245, "Coda"),
+];
+
+/// What is known by watching at this moment.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    /// Goes up whenever watching began anew: nothing that was known before counts.
+    pub(super) generation: u64,
+    /// Goes up whenever the data directory is another one.
+    pub(super) host: u64,
+    /// Whether everything that is to be watched is there.
+    pub(super) is_whole: bool,
+    /// `None` where everything has to be looked at anew each time.
+    pub(super) watcher: Option<Arc<Watcher>>,
+}
+
+/// Watching a data directory.
+#[derive(Debug)]
+pub(super) struct Watching {
+    data_dir: PathBuf,
+    is_wanted: bool,
+    state: Mutex<State>,
+    /// Told when something has happened to pods.
+    pub(super) pods_changed: Notify,
+    /// Told when something has happened to images.
+    pub(super) store_changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    watch: Watch,
+    anchors: Anchors,
+    /// Why the data directory is not watched, as it was last said.
+    said: Option<String>,
+}
+
+/// The directories that everything else hangs on, by device and inode; `None` for one that is
+/// not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Anchors([Option<(u64, u64)>; 2]);
+
+impl Anchors {
+    fn look(data_dir: &Path) -> Self {
+        let at = |name| {
+            let stat = stat(data_dir.join(name)).ok()?;
+            Some((stat.st_dev, stat.st_ino))
+        };
+        Self([at(layout::PODS), at(store::DB_DIR)])
+    }
+}
+
+impl Watching {
+    /// Watches `data_dir` from the first [`Self::look`] on, unless that is not wanted.
+    pub(super) fn new(data_dir: PathBuf, is_wanted: bool) -> Self {
+        let state = State {
+            watch: Watch {
+                generation: 0,
+                host: 0,
+                is_whole: false,
+                watcher: None,
+            },
+            anchors: Anchors::default(),
+            said: None,
+        };
+        Self {
+            data_dir,
+            is_wanted,
+            state: Mutex::new(state),
+            pods_changed: Notify::new(),
+            store_changed: Notify::new(),
+        }
+    }
+
+    /// Takes in everything that has happened until now, and begins anew where the data
+    /// directory is another one.
+    pub(super) fn look(&self) -> Watch {
+        let mut state = lock(&self.state);
+        let State {
+            watch,
+            anchors,
+            said,
+        } = &mut *state;
+        let now = Anchors::look(&self.data_dir);
+        let is_good = match &watch.watcher {
+            Some(watcher) => *anchors == now && watcher.drain(),
+            None => watch.generation > 0 && *anchors == now,
+        };
+        if !is_good {
+            if *anchors != now || watch.host == 0 {
+                watch.host += 1;
+            }
+            watch.is_whole = now.0.iter().all(Option::is_some);
+            *anchors = now;
+            watch.generation += 1;
+            // Before the new one: watches are limited.
+            watch.watcher = None;
+            match self.begin() {
+                Ok(watcher) => {
+                    watch.watcher = Some(Arc::new(watcher));
+                    *said = None;
+                }
+                Err(reason) if said.as_ref() == Some(&reason) => {}
+                Err(reason) => {
+                    if self.is_wanted {
+                        tracing::warn!(
+                            reason,
+                            "the data directory is not watched; it is read at each call"
+                        );
+                    }
+                    *said = Some(reason);
+                }
+            }
+        }
+        let watch = state.watch.clone();
+        drop(state);
+        let (pods, images) = match &watch.watcher {
+            Some(watcher) if is_good => watcher.has_news(),
+            Some(_) => (true, true),
+            None => (false, false),
+        };
+        for (has_changed, told) in [(pods, &self.pods_changed), (images, &self.store_changed)] {
+            if has_changed {
+                told.notify_one();
+            }
+        }
+        watch
+    }
+
+    /// Begins anew: lets everything go that keeps the data directory's file system in use.
+    pub(super) fn begin_anew(&self) {
+        lock(&self.state).anchors = Anchors::default();
+        self.pods_changed.notify_one();
+        self.store_changed.notify_one();
+    }
+
+    fn begin(&self) -> Result<Watcher, String> {
+        if !self.is_wanted {
+            return Err("it is not wanted".to_owned());
+        }
+        if let Some(name) = silent(&self.data_dir) {
+            return Err(format!("on {name} nobody tells of changes"));
+        }
+        let phases = PhaseDirs::open(&self.data_dir).map_err(|error| error.to_string())?;
+        Watcher::new(&self.data_dir, &phases).map_err(|error: io::Error| error.to_string())
+    }
+}
+
+/// The name of the file system that `path` lies on, where inotify says nothing of it.
+fn silent(path: &Path) -> Option<&'static str> {
+    let stat = match statfs(path) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return None,
+        Err(_) => return None,
+    };
+    let found = SILENT.iter().find(|(magic, _)| *magic == stat.f_type);
+    found.map(|(_, name)| *name)
+}
