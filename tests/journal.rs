@@ -14,7 +14,10 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
-use rkt_api::formats::journal::{Entry, Field, Growth, Ids, Options, Revision, State, Writer};
+use proptest::{prelude::*, sample::select};
+use rkt_api::formats::journal::{
+    Compression, Entry, Field, Growth, Ids, Options, Revision, State, Writer,
+};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -107,38 +110,67 @@ fn contents() -> Vec<(&'static str, Vec<Line>)> {
                 other_boot,
             ],
         ),
+        ("long", long()),
     ]
 }
 
+/// Lines at the length from which on they are compressed, and far beyond; some that cannot be
+/// made shorter; and some that come twice.
+fn long() -> Vec<Line> {
+    let noise: Vec<u8> = (0..1_u32 << 13)
+        .map(|at| (at.wrapping_mul(at) >> 7) as u8)
+        .collect();
+    let messages = [
+        vec![b'x'; 512 - "MESSAGE=".len() - 1],
+        vec![b'x'; 512 - "MESSAGE=".len()],
+        b"GET /index.html 200\n".repeat(500),
+        noise,
+        vec![b'x'; 1 << 20],
+    ];
+    let lines = (0..10_u64).map(|number| {
+        let message = messages[number as usize % messages.len()].clone();
+        Line::new(number, "web", message).with("TRACE", "at main\n".repeat(100))
+    });
+    lines.collect()
+}
+
+const REVISIONS: [Revision; 4] = [
+    Revision::V189,
+    Revision::V246,
+    Revision::V252,
+    Revision::V254,
+];
+
+const COMPRESSIONS: [Option<Compression>; 4] = [
+    None,
+    Some(Compression::Xz),
+    Some(Compression::Lz4),
+    Some(Compression::Zstd),
+];
+
 /// Every variant of the format that we write.
-fn variants() -> Vec<(Options, State)> {
-    let mut variants = Vec::new();
-    for revision in [
-        Revision::V189,
-        Revision::V246,
-        Revision::V252,
-        Revision::V254,
-    ] {
-        for keyed_hash in [false, true] {
-            for state in [State::Offline, State::Online, State::Archived] {
-                let options = Options {
+fn variants() -> Vec<Options> {
+    let mut variants = vec![Options {
+        growth: Growth::Systemd,
+        expected_payloads: 100_000,
+        ..options()
+    }];
+    for revision in REVISIONS {
+        for compression in COMPRESSIONS {
+            for (keyed_hash, compact) in
+                [(false, false), (false, true), (true, false), (true, true)]
+            {
+                variants.push(Options {
+                    first_seqnum: 40,
                     revision,
                     keyed_hash,
-                    first_seqnum: 40,
+                    compact,
+                    compression,
                     ..options()
-                };
-                variants.push((options, state));
+                });
             }
         }
     }
-    let growth = Growth::Systemd;
-    let expected_payloads = 100_000;
-    let options = Options {
-        growth,
-        expected_payloads,
-        ..options()
-    };
-    variants.push((options, State::Offline));
     variants
 }
 
@@ -155,30 +187,45 @@ fn options() -> Options {
 #[ignore = "needs journalctl"]
 fn journalctl_accepts_and_gives_back() {
     for (name, lines) in contents() {
-        for (options, state) in variants() {
-            check(&lines, &options, state, name);
+        for options in variants() {
+            check(&lines, &options, State::Offline, name);
+        }
+        for state in [State::Online, State::Archived] {
+            check(&lines, &options(), state, name);
         }
     }
 }
 
-#[test]
-#[ignore = "needs journalctl"]
-fn journalctl_takes_huge_messages() {
-    let noise: Vec<u8> = (0..1 << 16)
-        .map(|at: u32| (at.wrapping_mul(at) >> 7) as u8)
-        .collect();
-    let lines = [
-        Line::new(0, "web", vec![b'x'; 1 << 20]),
-        Line::new(1, "web", noise),
-        Line::new(2, "web", "small"),
-    ];
-    for keyed_hash in [false, true] {
-        let options = Options {
-            keyed_hash,
-            ..options()
-        };
-        check(&lines, &options, State::Offline, "huge");
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    #[ignore = "needs journalctl"]
+    fn journalctl_accepts_any_entries(
+        options in select(variants()),
+        state in select(&[State::Offline, State::Online, State::Archived][..]),
+        lines in proptest::collection::vec(any_line(), 0..40),
+    ) {
+        check(&lines, &options, state, "any");
     }
+}
+
+/// Lines out of order, of few words and of many, and of bytes that are no text; some have no
+/// message.
+fn any_line() -> impl Strategy<Value = Line> {
+    let value = prop_oneof![
+        "[a-z \n]{0,20}".prop_map(String::into_bytes),
+        proptest::collection::vec(any::<u8>(), 0..2_000),
+        proptest::collection::vec(select(&b"ab"[..]), 500..3_000),
+    ];
+    let name = select(&["MESSAGE", "SYSLOG_IDENTIFIER", "TAG", "_PID"][..]);
+    let fields = proptest::collection::btree_set((name.prop_map(str::to_owned), value), 1..6);
+    (fields, 0..1_000_000_u64).prop_map(|(fields, later_us)| Line {
+        realtime_us: START_US + later_us,
+        monotonic_us: 0,
+        boot_id: BOOT,
+        fields,
+    })
 }
 
 /// Filters go by the hash tables and by the list of entries that each value has.
@@ -188,9 +235,11 @@ fn journalctl_finds_what_it_filters_for() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("system.journal");
     for (name, lines) in contents() {
-        for keyed_hash in [false, true] {
+        for (keyed_hash, compact) in [(false, false), (true, false), (true, true)] {
             let mut writer = Writer::new(&Options {
                 keyed_hash,
+                compact,
+                compression: keyed_hash.then_some(Compression::Zstd),
                 ..options()
             })
             .unwrap();
@@ -240,14 +289,25 @@ fn journalctl_can_read_at_any_moment() {
         })
         .collect();
     lines.push(Line::new(7, "web", vec![b'x'; 10_000]));
-    for revision in [Revision::V189, Revision::V252] {
-        let path = home.path().join(format!("{revision:?}.journal"));
+    let of_rkts_time = Options {
+        compression: Some(Compression::Lz4),
+        ..options()
+    };
+    let newer = Options {
+        revision: Revision::V252,
+        keyed_hash: true,
+        compact: true,
+        compression: Some(Compression::Zstd),
+        ..options()
+    };
+    for (name, options) in [
+        ("plain", options()),
+        ("of rkt's time", of_rkts_time),
+        ("newer", newer),
+    ] {
+        let path = home.path().join(format!("{name}.journal"));
         let file = File::create_new(&path).unwrap();
-        let mut writer = Writer::new(&Options {
-            revision,
-            ..options()
-        })
-        .unwrap();
+        let mut writer = Writer::new(&options).unwrap();
         for change in writer.whole() {
             change.apply_to(&file).unwrap();
         }
@@ -256,11 +316,11 @@ fn journalctl_can_read_at_any_moment() {
             let last = changes.len() - 1;
             for (step, change) in changes.iter().enumerate() {
                 change.apply_to(&file).unwrap();
-                let what = format!("step {step} of line {written}, {revision:?}");
+                let what = format!("step {step} of line {written}, {name}");
                 let expected = &lines[..written + usize::from(step == last)];
                 assert!(read(&path, &what) == expected, "{what}");
             }
-            verify(&path, &format!("after line {written}, {revision:?}"));
+            verify(&path, &format!("after line {written}, {name}"));
         }
         assert!(fs::read(&path).unwrap() == writer.finish(State::Online));
     }
@@ -344,6 +404,7 @@ fn check(lines: &[Line], options: &Options, state: State, name: &str) {
         verify(&path, &what);
     }
     assert!(read(&path, &what) == lines, "{what}");
+    assert!(read_export(&path, &what) == lines, "{what}, exported");
 }
 
 /// Fails unless `journalctl --verify` finds nothing wrong with a file.
@@ -365,6 +426,27 @@ fn read(path: &Path, what: &str) -> Vec<Line> {
         "{what}: {stderr}"
     );
     parse(&output)
+}
+
+/// The entries of a file as `-o export` gives them, in its order.
+fn read_export(path: &Path, what: &str) -> Vec<Line> {
+    let output = journalctl(path, &["--quiet", "-o", "export", "--all"]);
+    assert!(output.status.success(), "{what}");
+    let lines = exported(&output.stdout).into_iter().map(|fields| {
+        let meta = |wanted: &str| {
+            let (_, value) = fields.iter().find(|(name, _)| *name == wanted).unwrap();
+            str::from_utf8(value).unwrap()
+        };
+        let owned = |(name, value): &(&str, &[u8])| ((*name).to_owned(), value.to_vec());
+        let own = |(name, _): &&(&str, &[u8])| !name.starts_with("__") && *name != "_BOOT_ID";
+        Line {
+            realtime_us: meta("__REALTIME_TIMESTAMP").parse().unwrap(),
+            monotonic_us: meta("__MONOTONIC_TIMESTAMP").parse().unwrap(),
+            boot_id: meta("_BOOT_ID").parse().unwrap(),
+            fields: fields.iter().filter(own).map(owned).collect(),
+        }
+    });
+    lines.collect()
 }
 
 fn journalctl(path: &Path, arguments: &[&str]) -> Output {

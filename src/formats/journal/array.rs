@@ -2,7 +2,7 @@
 
 use super::{
     image::Image,
-    layout::{array, header, object::Kind},
+    layout::{Width, array, header, object::Kind},
 };
 
 /// The last array of a chain.
@@ -10,12 +10,18 @@ pub(super) struct Tail {
     /// Its offset.
     pub(super) array: usize,
     /// How many of its places are taken.
-    pub(super) entries: u64,
+    pub(super) entries: usize,
 }
 
 /// Adds an entry to the chain that begins with the array named at `place`, or that will.
 /// `count` is the number of entries already in it.
-pub(super) fn push(image: &mut Image, place: usize, count: u64, entry: usize) -> Tail {
+pub(super) fn push(
+    image: &mut Image,
+    width: Width,
+    place: usize,
+    count: u64,
+    entry: usize,
+) -> Tail {
     let mut place = place;
     let mut before = count;
     let mut capacity = 0;
@@ -24,27 +30,28 @@ pub(super) fn push(image: &mut Image, place: usize, count: u64, entry: usize) ->
         if array == 0 {
             break;
         }
-        capacity = capacity_of(image, array);
+        capacity = capacity_of(image, width, array);
         if before < capacity {
-            set_item(image, array, before, entry);
+            set_item(image, width, array, before, entry);
             return Tail {
                 array,
-                entries: before + 1,
+                entries: before as usize + 1,
             };
         }
         before -= capacity;
         place = array + array::NEXT;
     }
 
-    let size = array::ITEMS + array::ITEM_BYTES * next_capacity(count, capacity) as usize;
+    let capacity = next_capacity(count, capacity) as usize;
+    let size = array::ITEMS + width.array_item_bytes() * capacity;
     let array = image.add_object(Kind::EntryArray, size);
     image.increment(header::ENTRY_ARRAYS);
-    set_item(image, array, 0, entry);
+    set_item(image, width, array, 0, entry);
     image.set_u64(place, array as u64);
     Tail { array, entries: 1 }
 }
 
-/// The most bytes that one more entry can add to a chain of so many.
+/// The most bytes that one more entry can add to a chain of so many, however wide.
 pub(super) fn max_growth_bytes(count: u64) -> u64 {
     let capacity = 2 * (count + 1);
     (array::ITEMS + 4 * array::ITEM_BYTES) as u64 + array::ITEM_BYTES as u64 * capacity
@@ -57,13 +64,13 @@ fn next_capacity(count: u64, last: u64) -> u64 {
     (2 * next).max(4)
 }
 
-fn capacity_of(image: &Image, array: usize) -> u64 {
-    ((image.object_bytes(array) - array::ITEMS) / array::ITEM_BYTES) as u64
+fn capacity_of(image: &Image, width: Width, array: usize) -> u64 {
+    ((image.object_bytes(array) - array::ITEMS) / width.array_item_bytes()) as u64
 }
 
-fn set_item(image: &mut Image, array: usize, index: u64, entry: usize) {
-    let place = array + array::ITEMS + array::ITEM_BYTES * index as usize;
-    image.set_u64(place, entry as u64);
+fn set_item(image: &mut Image, width: Width, array: usize, index: u64, entry: usize) {
+    let place = array + array::ITEMS + width.array_item_bytes() * index as usize;
+    image.set(place, &width.offset(entry));
 }
 
 #[cfg(test)]

@@ -103,6 +103,12 @@ impl Image {
         self.set(at, &number.to_le_bytes());
     }
 
+    /// Puts a number there that takes 4 bytes. Offsets and counts of entries fit: no file is
+    /// longer than [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES).
+    pub(super) fn set_u32(&mut self, at: usize, number: usize) {
+        self.set(at, &(number as u32).to_le_bytes());
+    }
+
     /// Adds one to the number there.
     pub(super) fn increment(&mut self, at: usize) {
         self.set_u64(at, self.u64_at(at) + 1);

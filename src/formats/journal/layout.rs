@@ -1,6 +1,7 @@
 //! Where things are in a journal file: offsets, types and flags, nothing else.
 //!
-//! They are those of `journal-def.h` and the page "Journal File Format" of systemd.
+//! They are those of `journal-def.h` and the page "Journal File Format" of systemd. Offsets are
+//! narrower in compact files: [`Width`] tells what that changes.
 
 /// Objects begin at multiples of this, in bytes.
 pub(super) const ALIGNMENT: usize = 8;
@@ -15,7 +16,11 @@ pub(super) mod header {
     pub const TAIL_ENTRY_BOOT_ID_FLAG: u8 = 2;
     /// 4 bytes.
     pub const INCOMPATIBLE_FLAGS: usize = 12;
+    pub const XZ_FLAG: u8 = 1;
+    pub const LZ4_FLAG: u8 = 2;
     pub const KEYED_HASH_FLAG: u8 = 4;
+    pub const ZSTD_FLAG: u8 = 8;
+    pub const COMPACT_FLAG: u8 = 16;
     /// 1 byte, and 7 reserved ones.
     pub const STATE: usize = 16;
     /// 16 bytes, like the three after it.
@@ -60,6 +65,11 @@ pub(super) mod header {
 
 /// The head of every object, by offset in the object; and the first byte, its type.
 pub(super) mod object {
+    /// 1 byte after the type, of data only: how its payload is compressed.
+    pub const FLAGS: usize = 1;
+    pub const XZ_FLAG: u8 = 1;
+    pub const LZ4_FLAG: u8 = 2;
+    pub const ZSTD_FLAG: u8 = 4;
     /// Size with head, without the padding after it. Before it: type, flags, 6 reserved.
     pub const SIZE: usize = 8;
     pub const HEAD_BYTES: usize = 16;
@@ -83,7 +93,13 @@ pub(super) mod data {
     /// The first entry array with the entries after the first.
     pub const ENTRY_ARRAY: usize = 48;
     pub const ENTRIES: usize = 56;
+    /// Where a file is not compact.
     pub const PAYLOAD: usize = 64;
+    /// Of a compact file, 4 bytes: the last array of the chain at [`ENTRY_ARRAY`].
+    pub const COMPACT_TAIL_ENTRY_ARRAY: usize = 64;
+    /// Of a compact file, 4 bytes: the number of entries in that array.
+    pub const COMPACT_TAIL_ENTRY_ARRAY_ENTRIES: usize = 68;
+    pub const COMPACT_PAYLOAD: usize = 72;
 }
 
 /// A field object, by offset in the object.
@@ -109,6 +125,8 @@ pub(super) mod entry {
     pub const ITEMS: usize = 64;
     /// The offset of a data object, and its hash.
     pub const ITEM_BYTES: usize = 16;
+    /// The offset alone.
+    pub const COMPACT_ITEM_BYTES: usize = 4;
 }
 
 /// A hash table, by offset in the object.
@@ -124,4 +142,47 @@ pub(super) mod array {
     pub const ITEMS: usize = 24;
     /// The offset of an entry.
     pub const ITEM_BYTES: usize = 8;
+    pub const COMPACT_ITEM_BYTES: usize = 4;
+}
+
+/// How wide offsets are where there are many of them: 8 bytes, in compact files 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    Wide,
+    Compact,
+}
+
+impl Width {
+    /// Where in a data object the payload begins.
+    pub(super) fn payload(self) -> usize {
+        match self {
+            Self::Wide => data::PAYLOAD,
+            Self::Compact => data::COMPACT_PAYLOAD,
+        }
+    }
+
+    /// How long an item of an entry is, in bytes.
+    pub(super) fn item_bytes(self) -> usize {
+        match self {
+            Self::Wide => entry::ITEM_BYTES,
+            Self::Compact => entry::COMPACT_ITEM_BYTES,
+        }
+    }
+
+    /// How long an item of an entry array is, in bytes.
+    pub(super) fn array_item_bytes(self) -> usize {
+        match self {
+            Self::Wide => array::ITEM_BYTES,
+            Self::Compact => array::COMPACT_ITEM_BYTES,
+        }
+    }
+
+    /// The bytes of an offset.
+    pub(super) fn offset(self, offset: usize) -> Vec<u8> {
+        match self {
+            Self::Wide => (offset as u64).to_le_bytes().to_vec(),
+            // No file is so long that this would cut anything.
+            Self::Compact => (offset as u32).to_le_bytes().to_vec(),
+        }
+    }
 }

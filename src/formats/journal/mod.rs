@@ -42,6 +42,10 @@
 //! file's id as key. An entry also carries the xor of its payloads' Jenkins hashes, whatever
 //! the file's hash is.
 //!
+//! Since systemd 252 files may be *compact*: where there are many offsets, in entries and entry
+//! arrays, each has 4 bytes instead of 8 (`layout::Width`). Long payloads may be compressed
+//! (`compression`), in one of three ways per file; hashes are always those of what was given.
+//!
 //! ## Growing under the eyes of readers
 //!
 //! Nobody locks a journal. A reader that comes at any moment must find only whole entries, so
@@ -61,6 +65,7 @@
 
 mod array;
 mod change;
+mod compression;
 mod entry;
 mod error;
 mod hash;
@@ -75,6 +80,7 @@ mod writer;
 
 pub use self::{
     change::Change,
+    compression::Compression,
     entry::{Entry, Field, MAX_FIELD_NAME_BYTES, MAX_FIELDS, MAX_PAYLOAD_BYTES},
     error::Error,
     options::{Growth, Ids, Options, Revision, State},

@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use uuid::Uuid;
 
+use super::{compression::Compression, layout::Width};
+
 /// The ids in a file's header. The format does not care how they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ids {
@@ -29,6 +31,10 @@ pub struct Options {
     pub revision: Revision,
     /// Whether hashes are keyed. Systemd does so since 246, and before cannot read such files.
     pub keyed_hash: bool,
+    /// Whether offsets are short, which systemd can do since 252, and before cannot read.
+    pub compact: bool,
+    /// How payloads of 512 bytes and more are compressed, where that makes them shorter.
+    pub compression: Option<Compression>,
     /// How the file gets longer.
     pub growth: Growth,
     /// How many different payloads the file is made for. It can take more, more slowly: this
@@ -45,8 +51,18 @@ impl Options {
             first_seqnum: 1,
             revision: Revision::V189,
             keyed_hash: false,
+            compact: false,
+            compression: None,
             growth: Growth::Page,
             expected_payloads: 0,
+        }
+    }
+
+    /// How wide the file's offsets are.
+    pub(super) fn width(&self) -> Width {
+        match self.compact {
+            true => Width::Compact,
+            false => Width::Wide,
         }
     }
 }

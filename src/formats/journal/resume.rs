@@ -5,21 +5,23 @@
 //! just so, to the last byte. That is less than systemd would go on with, and needs no list of
 //! all that can be wrong with a journal.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::{
+    compression::{Compression, Stored},
     entry::{Entry, Field},
     error::Error,
     image::padded,
-    layout::{data, entry, header, object, object::Kind, table as buckets},
+    layout::{Width, entry, header, object, object::Kind, table as buckets},
     options::{Growth, Ids, Options, Revision, State},
     writer::{MIN_DATA_BUCKETS, Writer},
 };
 
 impl Writer {
     /// Goes on with a file, in the state that it is in: the writer is as if it had never
-    /// stopped. A file without entries does not tell what number the first one has: then it
-    /// is 1.
+    /// stopped.
     ///
     /// # Errors
     ///
@@ -45,7 +47,7 @@ impl<'a> Old<'a> {
         let mut at = options.revision.header_bytes();
         while at <= tail {
             if self.byte(at)? == Kind::Entry as u8 {
-                self.append_to(&mut writer, at)?;
+                self.append_to(&mut writer, options.width(), at)?;
             }
             at = at.checked_add(padded(self.object_bytes(at)?))?;
         }
@@ -61,6 +63,8 @@ impl<'a> Old<'a> {
             return None;
         }
         let buckets = table_bytes / buckets::BUCKET_BYTES;
+        let flags = self.byte(header::INCOMPATIBLE_FLAGS)?;
+        let mut ways = Compression::ALL.into_iter();
         Some(Options {
             ids: Ids {
                 file: self.id(header::FILE_ID)?,
@@ -69,11 +73,13 @@ impl<'a> Old<'a> {
                 seqnum: self.id(header::SEQNUM_ID)?,
             },
             first_seqnum: match self.u64(header::ENTRIES)? {
-                0 => 1,
+                0 => self.u64(header::TAIL_SEQNUM)?.checked_add(1)?,
                 _ => self.u64(header::HEAD_SEQNUM)?,
             },
             revision: revisions.find(|revision| revision.header_bytes() == header_bytes)?,
-            keyed_hash: self.byte(header::INCOMPATIBLE_FLAGS)? == header::KEYED_HASH_FLAG,
+            keyed_hash: flags & header::KEYED_HASH_FLAG != 0,
+            compact: flags & header::COMPACT_FLAG != 0,
+            compression: ways.find(|way| flags & way.file_flag() != 0),
             growth: Growth::of(self.0.len()),
             // The smallest number for which a writer makes so many buckets.
             expected_payloads: match buckets as u64 {
@@ -84,10 +90,13 @@ impl<'a> Old<'a> {
     }
 
     /// Appends the entry that stands there.
-    fn append_to(&self, writer: &mut Writer, at: usize) -> Option<()> {
+    fn append_to(&self, writer: &mut Writer, width: Width, at: usize) -> Option<()> {
         let end = at.checked_add(self.object_bytes(at)?)?;
-        let items = (at + entry::ITEMS..end).step_by(entry::ITEM_BYTES);
-        let fields: Vec<Field<'a>> = items.map(|item| self.field(item)).collect::<Option<_>>()?;
+        let items = (at + entry::ITEMS..end).step_by(width.item_bytes());
+        let payloads = items.map(|item| self.payload(width, item));
+        let payloads: Vec<_> = payloads.collect::<Option<_>>()?;
+        let fields = payloads.iter().map(|payload| field(payload));
+        let fields: Vec<_> = fields.collect::<Option<_>>()?;
         let appended = writer.append(&Entry {
             realtime_us: self.u64(at + entry::REALTIME)?,
             monotonic_us: self.u64(at + entry::MONOTONIC)?,
@@ -97,16 +106,21 @@ impl<'a> Old<'a> {
         appended.ok().map(drop)
     }
 
-    /// The field to which an item of an entry refers.
-    fn field(&self, item: usize) -> Option<Field<'a>> {
-        let at = self.offset(item)?;
-        let payload_bytes = self.object_bytes(at)?.checked_sub(data::PAYLOAD)?;
-        let payload = self.bytes(at + data::PAYLOAD, payload_bytes)?;
-        let name_end = payload.iter().position(|byte| *byte == b'=')?;
-        Some(Field {
-            name: str::from_utf8(&payload[..name_end]).ok()?,
-            value: &payload[name_end + 1..],
-        })
+    /// The payload to which an item of an entry refers.
+    fn payload(&self, width: Width, item: usize) -> Option<Cow<'a, [u8]>> {
+        let at = match width {
+            Width::Wide => self.offset(item)?,
+            Width::Compact => {
+                let offset = self.bytes(item, 4)?.try_into().ok()?;
+                u32::from_le_bytes(offset) as usize
+            }
+        };
+        let stored_bytes = self.object_bytes(at)?.checked_sub(width.payload())?;
+        let stored = Stored {
+            flags: self.byte(at + object::FLAGS)?,
+            bytes: self.bytes(at + width.payload(), stored_bytes)?.into(),
+        };
+        stored.payload()
     }
 
     /// The size of the object there: at least its head, and not beyond the file.
@@ -136,4 +150,13 @@ impl<'a> Old<'a> {
     fn bytes(&self, at: usize, length: usize) -> Option<&'a [u8]> {
         self.0.get(at..at.checked_add(length)?)
     }
+}
+
+/// The field that a payload is.
+fn field(payload: &[u8]) -> Option<Field<'_>> {
+    let name_end = payload.iter().position(|byte| *byte == b'=')?;
+    Some(Field {
+        name: str::from_utf8(&payload[..name_end]).ok()?,
+        value: &payload[name_end + 1..],
+    })
 }

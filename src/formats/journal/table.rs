@@ -2,7 +2,7 @@
 
 use super::{
     image::Image,
-    layout::{chained, header, object::Kind, table},
+    layout::{chained, header, object, object::Kind, table},
 };
 
 /// Where a table and its objects are, and where the header speaks of it.
@@ -53,13 +53,21 @@ impl Table {
         }
     }
 
-    /// The object with this payload, if there is one.
-    pub(super) fn find(&self, image: &mut Image, hash: u64, payload: &[u8]) -> Option<usize> {
+    /// The object that keeps a payload with that hash as these bytes, with these flags, if there
+    /// is one.
+    pub(super) fn find(
+        &self,
+        image: &mut Image,
+        hash: u64,
+        flags: u8,
+        stored: &[u8],
+    ) -> Option<usize> {
         let mut steps = 0;
         let mut offset = image.offset_at(self.bucket(hash));
         while offset != 0 {
             if image.u64_at(offset + chained::HASH) == hash
-                && self.payload(image, offset) == payload
+                && image.bytes()[offset + object::FLAGS] == flags
+                && self.stored(image, offset) == stored
             {
                 return Some(offset);
             }
@@ -90,7 +98,7 @@ impl Table {
         self.buckets + table::BUCKET_BYTES * (hash % self.count) as usize
     }
 
-    fn payload<'a>(&self, image: &'a Image, offset: usize) -> &'a [u8] {
+    fn stored<'a>(&self, image: &'a Image, offset: usize) -> &'a [u8] {
         &image.bytes()[offset + self.payload..offset + image.object_bytes(offset)]
     }
 

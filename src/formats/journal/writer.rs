@@ -7,12 +7,13 @@ use uuid::Uuid;
 use super::{
     array,
     change::Change,
+    compression::{Compression, Stored},
     entry::{Entry, Field},
     error::Error,
     hash::{FileHash, jenkins},
     image::{Image, padded},
-    layout::{data, entry, field, header, object, object::Kind, table as buckets},
-    options::{Growth, Options, Revision, State},
+    layout::{Width, data, entry, field, header, object, object::Kind, table as buckets},
+    options::{Ids, Options, Revision, State},
     table::Table,
 };
 
@@ -64,8 +65,7 @@ pub struct Writer {
     data: Table,
     fields: Table,
     hash: FileHash,
-    revision: Revision,
-    growth: Growth,
+    options: Options,
     state: State,
     next_seqnum: u64,
     /// [`MAX_FILE_BYTES`], except in tests.
@@ -111,7 +111,9 @@ impl Writer {
             first_seqnum,
             revision,
             keyed_hash,
-            growth,
+            compact,
+            compression,
+            growth: _,
             expected_payloads,
         } = *options;
         if first_seqnum == 0 {
@@ -127,9 +129,13 @@ impl Writer {
         if revision == Revision::V254 {
             image.set(header::COMPATIBLE_FLAGS, &[header::TAIL_ENTRY_BOOT_ID_FLAG]);
         }
-        if keyed_hash {
-            image.set(header::INCOMPATIBLE_FLAGS, &[header::KEYED_HASH_FLAG]);
-        }
+        let flags = [
+            keyed_hash.then_some(header::KEYED_HASH_FLAG),
+            compact.then_some(header::COMPACT_FLAG),
+            compression.map(Compression::file_flag),
+        ];
+        let flags = flags.into_iter().flatten().sum();
+        image.set(header::INCOMPATIBLE_FLAGS, &[flags]);
         let state = State::Online;
         image.set(header::STATE, &[state.byte()]);
         image.set(header::FILE_ID, ids.file.as_bytes());
@@ -137,9 +143,11 @@ impl Writer {
         image.set(header::BOOT_ID, ids.boot.as_bytes());
         image.set(header::SEQNUM_ID, ids.seqnum.as_bytes());
         image.set_u64(header::HEADER_SIZE, revision.header_bytes() as u64);
+        // The last number that was given in the series, by the file before this one.
+        image.set_u64(header::TAIL_SEQNUM, first_seqnum - 1);
 
         let fields = Table::of_fields(&mut image, FIELD_BUCKETS, field::PAYLOAD);
-        let data = Table::of_data(&mut image, data_buckets, data::PAYLOAD);
+        let data = Table::of_data(&mut image, data_buckets, options.width().payload());
         let mut writer = Self {
             image,
             data,
@@ -149,8 +157,7 @@ impl Writer {
             } else {
                 FileHash::Jenkins
             },
-            revision,
-            growth,
+            options: *options,
             state,
             next_seqnum: first_seqnum,
             limit_bytes: MAX_FILE_BYTES,
@@ -191,7 +198,19 @@ impl Writer {
     /// The series to which the sequence numbers belong.
     #[must_use]
     pub fn seqnum_id(&self) -> Uuid {
-        self.id_at(header::SEQNUM_ID)
+        self.options.ids.seqnum
+    }
+
+    /// How to make the file that comes after this one: of the same kind, with numbers that go
+    /// on. `file` is its id, and `boot` the one in which it is made.
+    #[must_use]
+    pub fn successor(&self, file: Uuid, boot: Uuid) -> Options {
+        let ids = self.options.ids;
+        Options {
+            ids: Ids { file, boot, ..ids },
+            first_seqnum: self.next_seqnum,
+            ..self.options
+        }
     }
 
     /// From which entry to which the file goes; `None` while it has none.
@@ -240,7 +259,7 @@ impl Writer {
     /// The length of the file, in bytes.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        self.growth.file_bytes(self.image.bytes().len())
+        self.options.growth.file_bytes(self.image.bytes().len())
     }
 
     /// Fails unless the entry may be the next one here.
@@ -286,7 +305,7 @@ impl Writer {
         let objects: usize = fields
             .iter()
             .map(|each| {
-                padded(data::PAYLOAD + each.payload_bytes())
+                padded(data::COMPACT_PAYLOAD + each.payload_bytes())
                     + padded(field::PAYLOAD + each.name.len())
                     + entry::ITEM_BYTES
             })
@@ -310,9 +329,11 @@ impl Writer {
     fn add_item(&mut self, field: &Field<'_>) -> Item {
         let payload = [field.name.as_bytes(), b"=", field.value].concat();
         let hash = self.hash.of(&payload);
-        let offset = match self.data.find(&mut self.image, hash, &payload) {
+        let stored = Stored::new(&payload, self.options.compression);
+        let image = &mut self.image;
+        let offset = match self.data.find(image, hash, stored.flags, &stored.bytes) {
             Some(offset) => offset,
-            None => self.add_data(field.name, hash, &payload),
+            None => self.add_data(field.name, hash, &stored),
         };
         let jenkins = match self.hash {
             FileHash::Jenkins => hash,
@@ -326,10 +347,12 @@ impl Writer {
     }
 
     /// Adds a payload, as the newest of its field.
-    fn add_data(&mut self, name: &str, hash: u64, payload: &[u8]) -> usize {
+    fn add_data(&mut self, name: &str, hash: u64, stored: &Stored<'_>) -> usize {
         let image = &mut self.image;
-        let offset = image.add_object(Kind::Data, data::PAYLOAD + payload.len());
-        image.set(offset + data::PAYLOAD, payload);
+        let payload = self.options.width().payload();
+        let offset = image.add_object(Kind::Data, payload + stored.bytes.len());
+        image.set(offset + object::FLAGS, &[stored.flags]);
+        image.set(offset + payload, &stored.bytes);
         image.increment(header::DATA);
         self.data.insert(image, hash, offset);
 
@@ -344,7 +367,7 @@ impl Writer {
     fn add_field(&mut self, name: &str) -> usize {
         let image = &mut self.image;
         let hash = self.hash.of(name.as_bytes());
-        if let Some(offset) = self.fields.find(image, hash, name.as_bytes()) {
+        if let Some(offset) = self.fields.find(image, hash, 0, name.as_bytes()) {
             return offset;
         }
         let offset = image.add_object(Kind::Field, field::PAYLOAD + name.len());
@@ -357,7 +380,8 @@ impl Writer {
     /// Adds the entry itself.
     fn add_entry(&mut self, entry: &Entry<'_>, items: &[Item]) -> usize {
         let image = &mut self.image;
-        let size = entry::ITEMS + entry::ITEM_BYTES * items.len();
+        let width = self.options.width();
+        let size = entry::ITEMS + width.item_bytes() * items.len();
         let offset = image.add_object(Kind::Entry, size);
         image.set_u64(offset + entry::SEQNUM, self.next_seqnum);
         image.set_u64(offset + entry::REALTIME, entry.realtime_us);
@@ -365,10 +389,12 @@ impl Writer {
         image.set(offset + entry::BOOT_ID, entry.boot_id.as_bytes());
         let xor_hash = items.iter().fold(0, |xor, item| xor ^ item.jenkins);
         image.set_u64(offset + entry::XOR_HASH, xor_hash);
-        let places = (offset + entry::ITEMS..).step_by(entry::ITEM_BYTES);
+        let places = (offset + entry::ITEMS..).step_by(width.item_bytes());
         for (place, item) in places.zip(items) {
-            image.set_u64(place, item.offset as u64);
-            image.set_u64(place + 8, item.hash);
+            image.set(place, &width.offset(item.offset));
+            if width == Width::Wide {
+                image.set_u64(place + 8, item.hash);
+            }
         }
         offset
     }
@@ -376,22 +402,27 @@ impl Writer {
     /// Puts the entry into the list of all entries, and into those of its data.
     fn link_entry(&mut self, entry: usize, items: &[Item]) {
         let image = &mut self.image;
+        let width = self.options.width();
         let entries = image.u64_at(header::ENTRIES);
         let links_before = image.links().len();
-        let tail = array::push(image, header::ENTRY_ARRAY, entries, entry);
+        let tail = array::push(image, width, header::ENTRY_ARRAY, entries, entry);
         let to_list_of_all = links_before..image.links().len();
         if header::TAIL_ENTRY_ARRAY < image.header_bytes() {
-            // Both are below MAX_FILE_BYTES.
-            image.set(header::TAIL_ENTRY_ARRAY, &(tail.array as u32).to_le_bytes());
-            let used = (tail.entries as u32).to_le_bytes();
-            image.set(header::TAIL_ENTRY_ARRAY_ENTRIES, &used);
+            image.set_u32(header::TAIL_ENTRY_ARRAY, tail.array);
+            image.set_u32(header::TAIL_ENTRY_ARRAY_ENTRIES, tail.entries);
         }
         for item in items {
             let place = item.offset + data::ENTRIES;
             match image.u64_at(place) {
                 0 => image.set_u64(item.offset + data::FIRST_ENTRY, entry as u64),
                 count => {
-                    array::push(image, item.offset + data::ENTRY_ARRAY, count - 1, entry);
+                    let first = item.offset + data::ENTRY_ARRAY;
+                    let tail = array::push(image, width, first, count - 1, entry);
+                    if width == Width::Compact {
+                        image.set_u32(item.offset + data::COMPACT_TAIL_ENTRY_ARRAY, tail.array);
+                        let used = item.offset + data::COMPACT_TAIL_ENTRY_ARRAY_ENTRIES;
+                        image.set_u32(used, tail.entries);
+                    }
                 }
             }
             image.increment(place);
@@ -412,7 +443,7 @@ impl Writer {
         image.set_u64(header::TAIL_REALTIME, entry.realtime_us);
         image.set_u64(header::TAIL_MONOTONIC, entry.monotonic_us);
         image.set(header::BOOT_ID, entry.boot_id.as_bytes());
-        if self.revision == Revision::V254 {
+        if self.options.revision == Revision::V254 {
             image.set_u64(header::TAIL_ENTRY, offset as u64);
         }
         image.increment(header::ENTRIES);

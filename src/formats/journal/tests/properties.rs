@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
-    super::{Error, Growth, Options, Revision, State, Writer, hash::jenkins},
+    super::{Compression, Error, Growth, Options, Revision, State, Writer, hash::jenkins},
     Line, apply, options,
     reader::Reader,
 };
@@ -33,15 +33,12 @@ proptest! {
 
     #[test]
     fn a_file_can_be_gone_on_with(
-        mut options in any_options(),
+        options in any_options(),
         lines in any_lines(20),
         stop in 0_usize..20,
         state in select(&[State::Offline, State::Online, State::Archived][..]),
     ) {
         let (before, after) = lines.split_at(stop.min(lines.len()));
-        if before.is_empty() {
-            options.first_seqnum = 1;
-        }
         let mut stopped = Writer::new(&options).unwrap();
         append(&mut stopped, before);
         stopped.set_state(state);
@@ -50,6 +47,20 @@ proptest! {
         resumed.set_state(State::Online);
         append(&mut resumed, after);
         prop_assert!(resumed.finish(State::Offline) == write(&options, &lines));
+    }
+
+    #[test]
+    fn numbers_go_on_in_the_next_file(options in any_options(), lines in any_lines(5)) {
+        let mut writer = Writer::new(&options).unwrap();
+        append(&mut writer, &lines);
+        let file = uuid::Uuid::from_u128(7);
+        let next = writer.successor(file, super::BOOT);
+        prop_assert_eq!(next.first_seqnum, options.first_seqnum + lines.len() as u64);
+        prop_assert_eq!((next.ids.file, next.ids.seqnum), (file, options.ids.seqnum));
+        // Also when another writer goes on with it before it has any entries.
+        let empty = Writer::new(&next).unwrap().finish(State::Online);
+        let resumed = Writer::resume(&empty).unwrap();
+        prop_assert_eq!(resumed.successor(file, super::BOOT), next);
     }
 
     #[test]
@@ -229,14 +240,24 @@ fn any_options() -> impl Strategy<Value = Options> {
         Revision::V252,
         Revision::V254,
     ];
-    (select(&REVISIONS[..]), any::<bool>(), 1..u64::MAX / 2).prop_map(
-        |(revision, keyed_hash, first_seqnum)| Options {
-            first_seqnum,
-            revision,
-            keyed_hash,
-            ..options()
-        },
+    let compression = option::of(select(&Compression::ALL[..]));
+    (
+        select(&REVISIONS[..]),
+        any::<bool>(),
+        any::<bool>(),
+        compression,
+        1..u64::MAX / 2,
     )
+        .prop_map(
+            |(revision, keyed_hash, compact, compression, first_seqnum)| Options {
+                first_seqnum,
+                revision,
+                keyed_hash,
+                compact,
+                compression,
+                ..options()
+            },
+        )
 }
 
 /// Entries that share most of what they say, in two boots, with a wall clock that jumps.
@@ -280,6 +301,7 @@ fn any_value() -> impl Strategy<Value = Vec<u8>> {
         4 => select(&COLLIDING[..]),
         2 => vec(any::<u8>(), 0..20),
         1 => vec(any::<u8>(), 0..3_000),
+        1 => vec(select(&b"ab"[..]), 400..3_000),
     ]
 }
 

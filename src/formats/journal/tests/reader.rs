@@ -1,12 +1,15 @@
-//! A reader that shares no code with the writer but the hash functions, which have tests of
-//! their own. It stops at the first thing that is not as it should be.
+//! A reader that shares no code with the writer but the hash functions and what makes payloads
+//! shorter and long again, which have tests of their own. It stops at the first thing that is not as it should be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::{
-    super::hash::{FileHash, jenkins},
+    super::{
+        compression::Stored,
+        hash::{FileHash, jenkins},
+    },
     Line,
 };
 
@@ -96,7 +99,14 @@ impl Reader<'_> {
         let mut at = header;
         let tail = loop {
             objects.entry(self.byte(at)).or_default().push(at);
-            assert_eq!(self.bytes(at + 1, 7), [0; 7], "flags and reserved bytes");
+            let flags = self.byte(at + 1);
+            let expected = match self.u32(12) & (1 | 2 | 8) {
+                // The flag of files and that of data are the same, but for ZSTD's.
+                8 => 4,
+                flags => flags as u8,
+            };
+            assert!(flags == 0 || (self.byte(at) == 1 && flags == expected));
+            assert_eq!(self.bytes(at + 2, 6), [0; 6], "reserved bytes");
             let end = at + self.u64(at + 8);
             let next = end.next_multiple_of(8);
             assert!(
@@ -136,7 +146,7 @@ impl Reader<'_> {
             assert_eq!(self.u64(200), last.line.monotonic_us);
             assert_eq!(self.bytes(56, 16), last.line.boot_id.as_bytes());
         } else {
-            assert!((160..208).step_by(8).all(|at| self.u64(at) == 0));
+            assert!((168..208).step_by(8).all(|at| self.u64(at) == 0));
         }
 
         let payloads: BTreeSet<Vec<u8>> =
@@ -192,7 +202,11 @@ impl Reader<'_> {
             .iter()
             .flat_map(|entry| self.items(entry.offset))
         {
-            chains.push((self.u64(data + 48), self.u64(data + 56) - 1));
+            let further = self.u64(data + 56) - 1;
+            chains.push((self.u64(data + 48), further));
+            if self.is_compact() {
+                self.check_tail(self.u64(data + 48), data + 64);
+            }
         }
         chains.sort_unstable();
         chains.dedup();
@@ -213,18 +227,22 @@ impl Reader<'_> {
     fn check_newer_header(&self, tail_entry: u64) {
         let size = self.u64(88);
         if size >= 264 {
-            let tail = self.chain(self.u64(176), 16).pop().unwrap_or_default();
-            assert_eq!(u64::from(self.u32(256)), tail);
-            let used = if tail == 0 {
-                0
-            } else {
-                self.slots(tail).iter().filter(|&&slot| slot != 0).count()
-            };
-            assert_eq!(self.u32(260) as usize, used);
+            self.check_tail(self.u64(176), 256);
         }
         if size >= 272 {
             assert_eq!(self.u64(264), tail_entry);
         }
+    }
+
+    /// What is noted of the end of a chain of arrays: the last one, and how much of it is used.
+    fn check_tail(&self, first: u64, noted: u64) {
+        let tail = self.chain(first, 16).pop().unwrap_or_default();
+        assert_eq!(u64::from(self.u32(noted)), tail);
+        let used = match tail {
+            0 => 0,
+            tail => self.slots(tail).iter().filter(|&&slot| slot != 0).count(),
+        };
+        assert_eq!(self.u32(noted + 4) as usize, used);
     }
 
     /// Finds the data with a payload, by its hash.
@@ -285,12 +303,18 @@ impl Reader<'_> {
     /// The data that an entry refers to, whose hashes must be right wherever they stand.
     fn items(&self, entry: u64) -> Vec<u64> {
         let end = entry + self.u64(entry + 8);
+        let item_bytes = if self.is_compact() { 4 } else { 16 };
         (entry + 64..end)
-            .step_by(16)
+            .step_by(item_bytes)
             .map(|item| {
-                let data = self.u64(item);
+                let data = match self.is_compact() {
+                    true => self.u32(item).into(),
+                    false => self.u64(item),
+                };
                 let hash = self.hash(&self.payload(data));
-                assert_eq!(self.u64(item + 8), hash);
+                if !self.is_compact() {
+                    assert_eq!(self.u64(item + 8), hash);
+                }
                 assert_eq!(self.u64(data + 16), hash);
                 data
             })
@@ -299,7 +323,12 @@ impl Reader<'_> {
 
     fn payload(&self, data: u64) -> Vec<u8> {
         assert_eq!(self.byte(data), 1, "data is expected at {data}");
-        self.bytes(data + 64, self.u64(data + 8) - 64).to_vec()
+        let head = if self.is_compact() { 72 } else { 64 };
+        let stored = Stored {
+            flags: self.byte(data + 1),
+            bytes: self.bytes(data + head, self.u64(data + 8) - head).into(),
+        };
+        stored.payload().expect("the payload can be read").into()
     }
 
     /// The first `count` entries of a chain of arrays.
@@ -317,10 +346,11 @@ impl Reader<'_> {
     fn slots(&self, array: u64) -> Vec<u64> {
         assert_eq!(self.byte(array), 6, "an entry array is expected at {array}");
         let end = array + self.u64(array + 8);
-        (array + 24..end)
-            .step_by(8)
-            .map(|at| self.u64(at))
-            .collect()
+        let places = array + 24..end;
+        match self.is_compact() {
+            true => places.step_by(4).map(|at| self.u32(at).into()).collect(),
+            false => places.step_by(8).map(|at| self.u64(at)).collect(),
+        }
     }
 
     /// Objects linked by the offset that each has at `next`.
@@ -331,12 +361,16 @@ impl Reader<'_> {
     }
 
     fn hash(&self, payload: &[u8]) -> u64 {
-        let hash = match self.u32(12) {
+        assert!(self.u32(12) < 32, "unknown flags {}", self.u32(12));
+        let hash = match self.u32(12) & 4 {
             0 => FileHash::Jenkins,
-            4 => FileHash::Sip(self.bytes(24, 16).try_into().unwrap()),
-            flags => panic!("unknown flags {flags}"),
+            _ => FileHash::Sip(self.bytes(24, 16).try_into().unwrap()),
         };
         hash.of(payload)
+    }
+
+    fn is_compact(&self) -> bool {
+        self.u32(12) & 16 != 0
     }
 
     fn byte(&self, at: u64) -> u8 {
