@@ -269,9 +269,10 @@ impl<'a> Dir<'a> {
 
     /// The pod's journal, where there are logs.
     fn journal(&self, tree: &mut Tree, rootfs: &str) -> io::Result<()> {
-        let Some((journal, last_at_us)) = journal::of(self.pod)? else {
+        let files = journal::files(self.pod)?;
+        if files.is_empty() {
             return Ok(());
-        };
+        }
         let dir = format!(
             "{}/{}",
             layout::pod::journal_dir(rootfs),
@@ -281,12 +282,18 @@ impl<'a> Dir<'a> {
         for end in places.filter(|end| *end > rootfs.len()).chain([dir.len()]) {
             tree.dir(self.at(&dir[..end]), STAGE1_DIR, self.changed);
         }
-        let path = self.at(&format!("{dir}/{}", layout::pod::JOURNAL));
-        // Its last change is that of its state, when the pod exits.
-        let exited_at_ns = self.pod.exited_at_ns.filter(|_| !self.pod.locked);
-        let last_at_ns = last_at_us.saturating_mul(1000);
-        let written = time_ns(exited_at_ns.unwrap_or_default().max(last_at_ns));
-        tree.file(path, PREPARED, written, journal);
+        for file in files {
+            let path = self.at(&format!("{dir}/{}", file.name));
+            // The last change of what is written last is that of its state, when the pod exits.
+            let is_last = file.name == layout::pod::JOURNAL;
+            let exited_at_ns = self
+                .pod
+                .exited_at_ns
+                .filter(|_| is_last && !self.pod.locked);
+            let changed_ns = file.changed_us.saturating_mul(1000);
+            let written = time_ns(exited_at_ns.unwrap_or_default().max(changed_ns));
+            tree.file(path, PREPARED, written, file.bytes);
+        }
         Ok(())
     }
 

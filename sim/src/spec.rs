@@ -3,10 +3,12 @@
 //! Nothing here touches a disk or knows a file name. Times are counted from the Unix epoch, in
 //! the unit that ends the field's name.
 
+mod logs;
 mod settings;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+pub use logs::{Compression, Journal, LogEntry, LogLine, Revision, Torn};
 pub use rkt_api::layout::Phase;
 pub use settings::{ExposedPort, Isolator, Mount, MountPoint, Port, Settings, Volume, VolumeKind};
 use uuid::Uuid;
@@ -83,6 +85,8 @@ pub struct Pod {
     pub user_annotations: BTreeMap<String, String>,
     /// Labels for users' own purposes; the API does not show them.
     pub user_labels: BTreeMap<String, String>,
+    /// How the pod's journal is kept.
+    pub journal: Journal,
 }
 
 /// The annotation that rkt puts into every pod manifest it makes itself.
@@ -110,6 +114,7 @@ impl Pod {
             isolators: Vec::new(),
             user_annotations: BTreeMap::new(),
             user_labels: BTreeMap::new(),
+            journal: Journal::default(),
         }
     }
 
@@ -156,17 +161,11 @@ pub struct App {
     pub mounts: Vec<Mount>,
     /// Whether the app cannot write to its own file system.
     pub read_only_root_fs: bool,
-    /// What the app has written, in order; never running backwards. Counts from `run` on.
+    /// What the app has written, in order. What is older than something before it was written
+    /// right after that all the same: the clock was set back. Counts from `run` on.
     pub logs: Vec<LogLine>,
-}
-
-/// Something that an app has written to its standard output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When it was written: microseconds are what a journal keeps.
-    pub at_us: i64,
-    /// What was written; newlines may be in it.
-    pub message: String,
+    /// What has come into the journal between its lines and is no line of text.
+    pub entries: Vec<LogEntry>,
 }
 
 impl App {
@@ -184,6 +183,7 @@ impl App {
             mounts: Vec::new(),
             read_only_root_fs: false,
             logs: Vec::new(),
+            entries: Vec::new(),
         }
     }
 }

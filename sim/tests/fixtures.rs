@@ -20,12 +20,13 @@ use rkt_sim::{
 };
 use serde_json::Value;
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "build-box",
     "empty",
     "every-state",
     "hostile",
     "kubernetes-node",
+    "logs",
     "tiny",
 ];
 

@@ -16,7 +16,7 @@ use rkt_api::formats::journal::{State, Writer};
 use rkt_sim::{
     host::Host,
     live::{Player, StepError, memory::Memory, record::Record, step::Step},
-    spec::{App, Image, LogLine, Phase, Pod, Process, Started},
+    spec::{App, Image, Journal, LogLine, Phase, Pod, Process, Started},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -47,11 +47,17 @@ impl Live {
 
     /// A player on a host with a pod that was written at once, running, with one line.
     fn on_written() -> Self {
+        Self::on(Journal::default())
+    }
+
+    /// The same with a journal of some kind.
+    fn on(journal: Journal) -> Self {
         let tmp = tempfile::tempdir().unwrap();
         let host = Host::create(tmp.path().join("rkt")).unwrap();
         let mut pod = Pod::new(ID.parse().unwrap(), Phase::Run);
         let at_ns = pod.created_at_ns + 1_000_000_000;
         pod.locked = true;
+        pod.journal = journal;
         pod.started = Some(Started {
             process: Process::Pid(4242),
             at_ns,
@@ -194,7 +200,7 @@ fn the_first_line_makes_the_journal() {
 }
 
 #[test]
-fn a_rotated_journal_is_archived_and_the_next_line_begins_another() {
+fn a_rotated_journal_is_archived_and_another_is_begun() {
     let mut live = Live::new(false);
     live.log("one");
     live.log("two");
@@ -207,13 +213,20 @@ fn a_rotated_journal_is_archived_and_the_next_line_begins_another() {
     );
     assert_eq!(
         actions(&record),
-        ["rename system.journal", &format!("overwrite {archived}")]
+        [
+            "rename system.journal",
+            &format!("overwrite {archived}"),
+            "write system.journal",
+            "truncate system.journal",
+            "overwrite system.journal",
+            "overwrite system.journal",
+        ]
     );
-    assert_eq!(live.journals(), [archived.as_str()]);
-    assert!(!live.has_journal());
+    assert_eq!(live.journals(), [archived.as_str(), "system.journal"]);
     let old = resumed(&live.journal_dir().join(&archived));
     assert_eq!((old.state(), old.span()), (State::Archived, one.span()));
-    assert!(live.try_play("rotate", json!({})).is_err());
+    let new = live.current();
+    assert_eq!((new.state(), new.span()), (State::Online, None));
 
     // Numbers go on, in another file and with another player, too.
     live.log("three");
@@ -237,6 +250,64 @@ fn a_rotated_journal_is_archived_and_the_next_line_begins_another() {
         .map(|span| (span.last_boot_id, span.last_monotonic_us))
         .collect();
     assert!(clocks.is_sorted() && clocks[0].0 == clocks[2].0);
+}
+
+/// Systemd puts away what it is told to, and what has no lines has no numbers.
+#[test]
+fn an_empty_journal_can_be_rotated_too() {
+    let mut live = Live::new(false);
+    live.log("one");
+    live.rotate();
+    live.rotate();
+    let series = live.current().seqnum_id().simple().to_string();
+    let empty = format!("system@{series}-{0:016x}-{0:016x}.journal", 0);
+    assert!(live.journals().contains(&empty), "{:?}", live.journals());
+    live.log("two");
+    assert_eq!(live.current().span().unwrap().first_seqnum, 2);
+}
+
+#[test]
+fn journals_stay_of_their_kind() {
+    let journal = Journal {
+        compact: true,
+        ..Journal::of_systemd(246)
+    };
+    let mut live = Live::on(journal);
+    let flags = |live: &Live| {
+        let bytes = fs::read(live.journal_dir().join("system.journal")).unwrap();
+        (bytes[12], u16::from_le_bytes([bytes[88], bytes[89]]))
+    };
+    // ZSTD, compact and keyed, and the size of the header.
+    let expected = (8 + 16 + 4, 256);
+    assert_eq!(flags(&live), expected);
+    live.log(&"long ".repeat(200));
+    assert_eq!(flags(&live), expected);
+    live.rotate();
+    let mut live = live.reopened();
+    live.log(&"long ".repeat(300));
+    assert_eq!(flags(&live), expected);
+}
+
+#[test]
+fn entries_may_be_other_than_lines() {
+    let mut live = Live::new(false);
+    let entry = |fields: Value| json!({"app": "web", "fields": fields});
+    let message = json!({"MESSAGE": {"base64": "//4="}, "SYSLOG_IDENTIFIER": "cron"});
+    let record = live.play("log-entry", entry(message));
+    assert!(record.noted_unix_us.is_some());
+    live.play("log-entry", entry(json!({})));
+    let long = json!({"MESSAGE": {"text": "ab", "times": 100_000}});
+    live.play("log-entry", entry(long));
+    assert_eq!(live.current().span().unwrap().last_seqnum, 3);
+    let bytes = fs::read(live.journal_dir().join("system.journal")).unwrap();
+    let has = |payload: &[u8]| bytes.windows(payload.len()).any(|there| there == payload);
+    assert!(has(b"MESSAGE=\xff\xfe") && has(b"SYSLOG_IDENTIFIER=cron"));
+    assert!(has(&b"ab".repeat(100_000)));
+    let refused = live.try_play("log-entry", entry(json!({"lower": ""})));
+    assert!(refused.unwrap_err().to_string().contains("field name"));
+    // What is refused leaves the journal as it was.
+    live.log("after it");
+    assert_eq!(live.current().span().unwrap().last_seqnum, 4);
 }
 
 #[test]

@@ -11,11 +11,11 @@ use proptest::prelude::*;
 use rkt_sim::{
     generate,
     host::Host,
-    spec::{HostSpec, Network, Phase, Process},
+    spec::{Compression, HostSpec, Journal, Network, Phase, Process, Revision, Torn},
     spec_file::{
-        AppSpec, Brief, DependencySpec, DockerSpec, FaultSpec, GenerateSpec, Given, ImageSpec,
-        KubernetesSpec, LogSpec, NetworkSpec, Networks, Pairs, PhaseName, PodSpec, RemoteSpec,
-        SpecFile, State, Style, Time,
+        AppSpec, Brief, CompressionName, DependencySpec, DockerSpec, FaultSpec, GenerateSpec,
+        Given, ImageSpec, JournalSpec, KubernetesSpec, LogSpec, NetworkSpec, Networks, Octets,
+        Pairs, PhaseName, PodSpec, RemoteSpec, SpecFile, State, Style, Time, TornName,
     },
 };
 use uuid::Uuid;
@@ -65,6 +65,18 @@ fn mistakes_of_form_have_line_column_and_path() {
     check_refused(
         r#"{"images": [{"labels": {"os": 1}}]}"#,
         "1:31: images[0].labels.os: invalid type",
+    );
+    check_refused(
+        r#"{"pods": [{"apps": [{"logs": [{"at": "-1h"}]}]}]}"#,
+        "1:43: pods[0].apps[0].logs[0]: missing field `message`",
+    );
+    check_refused(
+        r#"{"pods": [{"apps": [{"logs": [{"message": {"base64": "?"}}]}]}]}"#,
+        "1:57: pods[0].apps[0].logs[0].message: no base64",
+    );
+    check_refused(
+        r#"{"pods": [{"journal": {"rotateAfter": 0}}]}"#,
+        "1:39: pods[0].journal.rotateAfter: invalid value",
     );
     check_refused(r#"{"seed": -1}"#, "1:11: seed: invalid value");
     check_refused(
@@ -134,6 +146,26 @@ fn what_no_host_can_be_is_refused_at_its_place() {
         (
             r#""apps": [{"logs": [{"at": "2s", "message": "a"}, {"at": "1s", "message": "b"}]}]"#,
             "apps[0].logs[1]: a log line is older",
+        ),
+        (
+            r#""journal": {"systemd": 230, "compression": "zstd"}"#,
+            "journal.compression: systemd 230 cannot write such a journal: it takes 246",
+        ),
+        (
+            r#""journal": {"systemd": 246, "compact": true}"#,
+            "journal.compact: systemd 246 cannot write such a journal: it takes 252",
+        ),
+        (
+            r#""journal": {"systemd": 188}"#,
+            "journal.systemd: systemd 188 cannot write such a journal: it takes 189",
+        ),
+        (
+            r#""apps": [{"logs": [{"message": "a", "fields": {"MESSAGE": "b"}}]}]"#,
+            "apps[0].logs[0].fields: MESSAGE is no further field",
+        ),
+        (
+            r#""apps": [{"logs": [{"message": null, "fields": {"1ST": "b"}}]}]"#,
+            "apps[0].logs[0].fields: field name \"1ST\" begins with a digit",
         ),
     ] {
         let json = format!("{{\"pods\": [{{{pod}}}]}}");
@@ -271,6 +303,87 @@ fn what_is_said_is_what_comes_out() {
         ("status/fifo", Some(pod.id))
     );
     assert_ne!(first.seed, second.seed);
+}
+
+#[test]
+fn journals_are_as_the_pods_systemd_writes_them() {
+    let journal =
+        |json: &str| host(&format!(r#"{{"pods": [{{"journal": {json}}}]}}"#)).pods[0].journal;
+    assert_eq!(
+        host(r#"{"pods": [{}]}"#).pods[0].journal,
+        Journal::default()
+    );
+    assert_eq!(journal("{}"), Journal::default());
+    for (systemd, compression, revision) in [
+        (219, Compression::Xz, Revision::V189),
+        (234, Compression::Lz4, Revision::V189),
+        (250, Compression::Zstd, Revision::V246),
+        (252, Compression::Zstd, Revision::V252),
+        (257, Compression::Zstd, Revision::V254),
+    ] {
+        let read = journal(&format!(r#"{{"systemd": {systemd}}}"#));
+        assert_eq!(read, Journal::of_systemd(systemd));
+        assert_eq!(
+            (read.compression, read.revision),
+            (Some(compression), revision)
+        );
+        assert_eq!(
+            (read.keyed_hash, read.compact),
+            (systemd >= 246, systemd >= 252)
+        );
+    }
+    let plain =
+        journal(r#"{"systemd": 252, "compression": null, "keyedHash": false, "compact": false}"#);
+    let revision = Revision::V252;
+    assert_eq!(
+        plain,
+        Journal {
+            revision,
+            ..Journal::default()
+        }
+    );
+    // What is said needs no more than it needs.
+    let keyed = journal(r#"{"keyedHash": true, "dirty": true, "torn": "zeros", "rotateAfter": 5}"#);
+    let expected = Journal {
+        revision: Revision::V246,
+        keyed_hash: true,
+        dirty: true,
+        torn: Some(Torn::Zeros),
+        rotate_after: std::num::NonZeroU32::new(5),
+        ..Journal::default()
+    };
+    assert_eq!(keyed, expected);
+}
+
+#[test]
+fn log_lines_may_be_anything_that_a_journal_can_have() {
+    let host = host(
+        r#"{"pods": [{"journal": {"outOfOrder": true}, "apps": [{"logs": [
+            {"at": "-1h", "message": {"text": "ab", "times": 3}},
+            {"at": "-2h", "message": {"base64": "/w=="}},
+            {"message": {"base64": "YQ=="}},
+            {"message": null, "fields": {"TAG": "a"}},
+            {"message": null}
+        ]}]}]}"#,
+    );
+    let app = &host.pods[0].apps[0];
+    let lines: Vec<_> = app.logs.iter().map(|line| line.message.as_str()).collect();
+    assert_eq!(lines, ["ababab", "a"]);
+    let entries: Vec<_> = app
+        .entries
+        .iter()
+        .map(|it| (it.after_lines, it.fields.clone()))
+        .collect();
+    let field = |name: &str, value: &[u8]| vec![(name.to_owned(), value.to_vec())];
+    assert_eq!(
+        entries,
+        [
+            (1, field("MESSAGE", b"\xff")),
+            (2, field("TAG", b"a")),
+            (2, vec![])
+        ]
+    );
+    assert!(app.entries[0].at_us < app.logs[0].at_us && app.entries[0].at_us < app.logs[1].at_us);
 }
 
 #[test]
@@ -476,13 +589,57 @@ prop_compose! {
     }
 }
 
+fn octets() -> impl Strategy<Value = Octets> {
+    prop_oneof![
+        text().prop_map(Octets::Text),
+        any::<Vec<u8>>().prop_map(Octets::Base64),
+        (text(), 0..100_u32).prop_map(|(text, times)| Octets::Repeated { text, times }),
+    ]
+}
+
+fn field_name() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["TAG", "MESSAGE", "lower"]).prop_map(str::to_owned)
+}
+
+fn journal() -> impl Strategy<Value = JournalSpec> {
+    let systemd = prop::sample::select(vec![None, Some(188), Some(219), Some(246), Some(252)]);
+    let compressions = [
+        CompressionName::Xz,
+        CompressionName::Lz4,
+        CompressionName::Zstd,
+    ];
+    let compression = given(prop::sample::select(compressions.to_vec()));
+    let torn = prop::sample::select(vec![None, Some(TornName::Cut), Some(TornName::Zeros)]);
+    let flags = any::<(Option<bool>, Option<bool>, bool, bool)>();
+    (systemd, compression, flags, torn, 0..3_u32).prop_map(
+        |(systemd, compression, (keyed_hash, compact, dirty, out_of_order), torn, entries)| {
+            let rotate_after = std::num::NonZeroU32::new(entries);
+            JournalSpec {
+                systemd,
+                compression,
+                keyed_hash,
+                compact,
+                rotate_after,
+                dirty,
+                torn,
+                out_of_order,
+            }
+        },
+    )
+}
+
 prop_compose! {
     fn app()(
         name in prop::option::of(text()), image in prop::option::of(text()), annotations in pairs(),
         exit_code in given(any::<i32>()), environment in pairs(), read_only_root_fs in any::<bool>(),
-        logs in prop::option::of(prop::collection::vec((prop::option::of(time()), text()), 0..4)),
+        logs in prop::option::of(prop::collection::vec((
+            prop::option::of(time()), prop::option::of(octets()), prop::collection::vec((field_name(), octets()), 0..2),
+        ), 0..4)),
     ) -> Brief<AppSpec> {
-        let line = |(at, message)| Brief(LogSpec { at, message });
+        let line = |(at, message, fields): (_, Option<_>, Vec<_>)| {
+            let fields = fields.into_iter().collect();
+            Brief(LogSpec { at, message, fields })
+        };
         let logs = logs.map(|logs| logs.into_iter().map(line).collect());
         Brief(AppSpec { name, image, annotations, exit_code, environment, read_only_root_fs, logs, ..AppSpec::default() })
     }
@@ -498,11 +655,12 @@ prop_compose! {
         created in prop::option::of(time()), started in given(time()),
         (pid, ppid) in any::<(Option<i32>, Option<i32>)>(), cgroup in given(text()),
         networks in prop::option::of(prop::collection::vec((text(), given(any::<std::net::IpAddr>())), 0..3)),
+        journal in prop::option::of(journal()),
     ) -> PodSpec {
         let network = |(name, ip)| Brief(NetworkSpec { name, ip });
         PodSpec {
             id: id.map(Uuid::from_u128), state, phase, locked, manifest, overlay, apps, annotations,
-            mutable, created, started, pid, ppid, cgroup,
+            mutable, created, started, pid, ppid, cgroup, journal,
             kubernetes: kubernetes.map(|restart_count| KubernetesSpec { restart_count, ..KubernetesSpec::default() }),
             networks: networks.map(|networks| match networks.is_empty() {
                 true => Networks::Host,

@@ -23,12 +23,13 @@ use crate::{
 use coverage::Coverage;
 
 /// The example hosts, with how much of the documented answers snapshots hold.
-const FIXTURES: [(&str, Form); 6] = [
+const FIXTURES: [(&str, Form); 7] = [
     ("build-box", Form::Compact),
     ("empty", Form::Whole),
     ("every-state", Form::Whole),
     ("hostile", Form::Brief),
     ("kubernetes-node", Form::Compact),
+    ("logs", Form::Brief),
     ("tiny", Form::Whole),
 ];
 

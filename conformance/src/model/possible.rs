@@ -45,7 +45,7 @@ impl World {
         };
         let image_id = image_id.map_err(impossible)?;
         let noted_unix_us = match step {
-            Step::Log { .. } => Some(at_unix_ns.div_euclid(1000)),
+            Step::Log { .. } | Step::LogEntry { .. } => Some(at_unix_ns.div_euclid(1000)),
             // As the index has it, in whole seconds.
             Step::Import(_) => Some(at_unix_ns.div_euclid(1_000_000_000) * 1_000_000),
             _ => None,
@@ -134,7 +134,7 @@ impl World {
                 let fits = is_running && fits(need_app(pod, app)?);
                 ("a pod and an app that run", fits)
             }
-            Step::Log { app, .. } => {
+            Step::Log { app, .. } | Step::LogEntry { app, .. } => {
                 let fits = is_running && need_app(pod, app)?.is_started;
                 ("a pod that runs, and an app that has started", fits)
             }

@@ -56,6 +56,16 @@ impl World {
             Step::AppStart { pod, app } => self.set_app(*pod, app, None, record),
             Step::AppExit { pod, app, code } => self.set_app(*pod, app, Some(*code), record),
             Step::Log { pod, app, text } => self.log(*pod, app, text, record),
+            Step::LogEntry { pod, app, fields } => {
+                let text = |name| {
+                    let value = fields.get(name)?.bytes();
+                    Some(String::from_utf8_lossy(&value).into_owned())
+                };
+                let identifier = text("SYSLOG_IDENTIFIER");
+                if let Some(message) = text("MESSAGE") {
+                    self.log(*pod, identifier.as_ref().unwrap_or(app), &message, record);
+                }
+            }
             // Where lines stand is not seen.
             Step::Rotate { .. } => {}
             Step::Exit { pod, .. } => self.exit(*pod, record),

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use rkt_api::formats::journal::Field;
 use serde_json::json;
 
 use super::{Clock, Error, Mistake, Stream, image::Images, is_name, stream::Dice, words};
 use crate::{
-    spec::{App, Image, Isolator, LogLine, Mount, Phase, Pod, Settings},
-    spec_file::{AppSpec, Brief, Path, PodSpec},
+    spec::{App, Image, Isolator, LogEntry, LogLine, Mount, Phase, Pod, Settings},
+    spec_file::{AppSpec, Brief, LogSpec, Path, PodSpec},
 };
+
+/// The field with what an app has written.
+const MESSAGE: &str = "MESSAGE";
 
 /// The longest that an app is silent between two lines that are made up.
 const SILENCE_US: i64 = 300_000_000;
@@ -101,8 +105,9 @@ impl Maker<'_> {
         let exit_code = || ran.then(|| self.exit_code(pod.locked, index)).flatten();
         let exit_code = spec.exit_code.or_else(exit_code);
         let logs = self.logs(pod, ran)?;
+        let last_at_us = logs.last_at_us();
         let exited_at_ns = match (exit_code, pod.started) {
-            (Some(_), Some(started)) if has_run => Some(self.exited(started.at_ns, &logs)?),
+            (Some(_), Some(started)) if has_run => Some(self.exited(started.at_ns, last_at_us)?),
             _ => None,
         };
         Ok(App {
@@ -114,7 +119,8 @@ impl Maker<'_> {
             settings: self.settings(&image),
             mounts: self.mounts(&image),
             read_only_root_fs: spec.read_only_root_fs,
-            logs,
+            logs: logs.lines,
+            entries: logs.entries,
             ..App::new(name, image)
         })
     }
@@ -138,8 +144,8 @@ impl Maker<'_> {
         dice.weighted(&codes)
     }
 
-    /// When an app of a pod exited that started then and wrote this.
-    fn exited(&self, started_at_ns: i64, logs: &[LogLine]) -> Result<i64, Error> {
+    /// When an app of a pod exited that started then and wrote something last at that time.
+    fn exited(&self, started_at_ns: i64, last_at_us: Option<i64>) -> Result<i64, Error> {
         let clock = self.apps.clock;
         if let Some(said) = self.spec.exited {
             let at = self.at.key("exited");
@@ -151,7 +157,7 @@ impl Maker<'_> {
         if let Some(said) = self.apps.pod.exited {
             return clock.ns(said, &self.apps.at.key("exited"));
         }
-        let last_at_ns = logs.last().map(|line| line.at_us.saturating_mul(1000));
+        let last_at_ns = last_at_us.map(|at_us| at_us.saturating_mul(1000));
         let least_ns = started_at_ns.max(last_at_ns.unwrap_or(started_at_ns));
         let mut dice = self.stream.of("exited");
         Ok(dice.number(least_ns, clock.base_ns()))
@@ -248,45 +254,94 @@ impl Maker<'_> {
         points.map(mount).collect()
     }
 
-    fn logs(&self, pod: &Pod, ran: bool) -> Result<Vec<LogLine>, Error> {
+    fn logs(&self, pod: &Pod, ran: bool) -> Result<Logs, Error> {
+        let mut logs = Logs::default();
         let Some(started) = pod.started else {
-            return Ok(Vec::new());
+            return Ok(logs);
         };
         let mut dice = self.stream.of("logs");
         let mut at_us = started.at_ns.div_euclid(1000) + dice.number(50_000, 400_000);
-        let mut lines = Vec::new();
         let Some(specs) = &self.spec.logs else {
             let count = if ran { self.apps.log_lines } else { 0 };
             let until_us = self.apps.clock.base_ns().div_euclid(1000);
             let pause_us = (until_us - at_us) / i64::from(count.max(1));
             for _ in 0..count {
-                lines.push(LogLine {
+                logs.lines.push(LogLine {
                     at_us,
                     message: log_line(&mut dice),
                 });
                 at_us += dice.number(1, pause_us.clamp(2, SILENCE_US));
             }
-            return Ok(lines);
+            return Ok(logs);
         };
+        let journal = self.apps.pod.journal.as_ref();
+        let may_go_back = journal.is_some_and(|journal| journal.out_of_order);
         for (index, Brief(spec)) in specs.iter().enumerate() {
             let at = self.at.key("logs").index(index);
+            let before_us = at_us;
             at_us = match spec.at {
                 Some(time) => self.apps.clock.ns(time, &at.key("at"))?.div_euclid(1000),
                 None if index == 0 => at_us,
                 None => at_us + dice.number(1000, 900_000),
             };
-            if lines
-                .last()
-                .is_some_and(|last: &LogLine| last.at_us > at_us)
-            {
+            if index > 0 && at_us < before_us && !may_go_back {
                 return Err(Mistake::Backwards.at(at));
             }
-            lines.push(LogLine {
-                at_us,
-                message: spec.message.clone(),
-            });
+            logs.push(at_us, spec, &at)?;
         }
-        Ok(lines)
+        Ok(logs)
+    }
+}
+
+/// What an app has written.
+#[derive(Default)]
+struct Logs {
+    lines: Vec<LogLine>,
+    entries: Vec<LogEntry>,
+}
+
+impl Logs {
+    /// Adds what is described at that path.
+    fn push(&mut self, at_us: i64, spec: &LogSpec, at: &Path) -> Result<(), Error> {
+        let message = spec.message.as_ref().map(|message| message.bytes());
+        if let Some(text) = message
+            .as_deref()
+            .and_then(|bytes| str::from_utf8(bytes).ok())
+            && spec.fields.is_empty()
+        {
+            self.lines.push(LogLine {
+                at_us,
+                message: text.to_owned(),
+            });
+            return Ok(());
+        }
+        let mut fields = Vec::new();
+        for (name, value) in &spec.fields {
+            let at = at.key("fields");
+            let value = value.bytes();
+            if name == MESSAGE {
+                return Err(Mistake::MessageTwice.at(at));
+            }
+            let checked = Field::new(name, &value).check();
+            checked.map_err(|error| Mistake::Field(error).at(at))?;
+            fields.push((name.clone(), value.into_owned()));
+        }
+        let message = message.map(|message| (MESSAGE.to_owned(), message.into_owned()));
+        fields.extend(message);
+        self.entries.push(LogEntry {
+            after_lines: self.lines.len(),
+            at_us,
+            fields,
+        });
+        Ok(())
+    }
+
+    /// The latest time of all.
+    fn last_at_us(&self) -> Option<i64> {
+        let lines = self.lines.iter().map(|line| line.at_us);
+        lines
+            .chain(self.entries.iter().map(|entry| entry.at_us))
+            .max()
     }
 }
 

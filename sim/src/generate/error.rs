@@ -68,6 +68,20 @@ pub enum Mistake {
     /// A log line comes before the one that it follows.
     #[error("a log line is older than the one before it")]
     Backwards,
+    /// A pod's systemd is older than what is said of its journal.
+    #[error("systemd {has} cannot write such a journal: it takes {needs}")]
+    OldSystemd {
+        /// The version that the pod has.
+        has: u32,
+        /// The first version that can.
+        needs: u32,
+    },
+    /// A field is none that a journal can have.
+    #[error(transparent)]
+    Field(#[from] rkt_api::formats::journal::Error),
+    /// The message is among the fields.
+    #[error("MESSAGE is no further field: it is what `message` says")]
+    MessageTwice,
     /// Something exits before its pod has started.
     #[error("it exits before the pod starts")]
     ExitsEarly,

@@ -8,6 +8,7 @@
 mod app;
 mod error;
 mod image;
+mod journal;
 mod pod;
 mod stream;
 mod time;

@@ -182,6 +182,9 @@ impl Maker<'_> {
         pod.isolators.clone_from(&spec.isolators);
         pod.user_annotations.clone_from(&spec.user_annotations);
         pod.user_labels.clone_from(&spec.user_labels);
+        if let Some(journal) = &spec.journal {
+            pod.journal = super::journal::journal(journal, &self.at.key("journal"))?;
+        }
         self.check_mounts(&pod)?;
         Ok(pod)
     }

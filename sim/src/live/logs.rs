@@ -19,17 +19,15 @@ use super::{
     state::{PodState, journal_dir, pod_path, stage1_rootfs},
     step::Step,
 };
-use crate::{journal, spec};
+use crate::{
+    journal::{self, ARCHIVED, SUFFIX, Said},
+    spec,
+};
 
 /// The mode of the directories that journald makes.
 const DIR: u32 = 0o755;
 /// The mode of journals.
 const FILE: u32 = 0o640;
-
-/// What names of journals that were put away begin with.
-const ARCHIVED: &str = "system@";
-/// What names of journals end with, unless they were found damaged.
-const SUFFIX: &str = ".journal";
 
 impl Player {
     pub(super) fn log(
@@ -37,7 +35,7 @@ impl Player {
         step: &Step,
         id: Uuid,
         app: &str,
-        text: &str,
+        said: Said<'_>,
         disk: &mut Disk,
     ) -> Result<(), StepError> {
         let pod = self.need(step, id, "a pod that runs", is_running)?;
@@ -63,12 +61,17 @@ impl Player {
             Some(last) => Some(last),
             None => find(&dir, now_us, disk)?,
         };
-        let span = last.as_ref().and_then(Writer::span);
+        let span = match last.as_ref().map(Writer::span) {
+            // Its clock is that of the file before it.
+            Some(None) => newest_archived(&dir, disk)?.and_then(|before| before.span()),
+            Some(span) => span,
+            None => None,
+        };
         let boot_id = span.map_or_else(|| journal::id(id, "boot"), |span| span.last_boot_id);
         let monotonic_us = span.map_or(journal::BEFORE_FIRST_LINE_US.unsigned_abs(), |span| {
             span.last_monotonic_us + now_us.saturating_sub(span.last_realtime_us)
         });
-        let fields = journal::fields(&described, app, Some(text), boot_id);
+        let fields = journal::fields(&described, app, said, boot_id);
         let entry = Entry {
             realtime_us: now_us,
             monotonic_us,
@@ -85,12 +88,11 @@ impl Player {
                 writer
             }
             archived => {
-                let options = options(id, boot_id, now_us, archived.as_ref());
+                let options = options(id, &described, boot_id, now_us, archived.as_ref());
                 let mut writer = Writer::new(&options).map_err(cannot)?;
                 writer.append(&entry).map(drop).map_err(cannot)?;
                 disk.mkdirs(&dir, DIR)?;
-                disk.write(&path, FILE, b"")?;
-                disk.change(&path, writer.whole())?;
+                begin(&path, &writer, disk)?;
                 writer
             }
         };
@@ -109,22 +111,22 @@ impl Player {
         let pod = self.need(step, id, needed, |pod| is_running(pod) && pod.journal)?;
         let dir = journal_dir_of(id, &pod, disk)?;
         let path = format!("{dir}/{}", layout::pod::JOURNAL);
-        let Some((mut writer, span)) = self.take_journal(id, &path, disk)?.and_then(|writer| {
-            let span = writer.span()?;
-            Some((writer, span))
-        }) else {
+        let Some(mut old) = self.take_journal(id, &path, disk)? else {
             return Err(impossible(step, "the journal is damaged"));
         };
-        let archived = format!(
-            "{dir}/{ARCHIVED}{}-{:016x}-{:016x}{SUFFIX}",
-            writer.seqnum_id().simple(),
-            span.first_seqnum,
-            span.first_realtime_us
-        );
+        let boot_id = old
+            .span()
+            .map_or_else(|| journal::id(id, "boot"), |span| span.last_boot_id);
+        let file = journal::id(id, &format!("file {}", now_us()));
+        let new = Writer::new(&old.successor(file, boot_id));
+        let new = new.map_err(|error| failed("make", &path)(io::Error::other(error)))?;
+
+        // The order of systemd.
+        let archived = format!("{dir}/{}", journal::archived_name(&old));
         disk.rename(&path, &archived)?;
-        disk.change(&archived, [writer.set_state(State::Archived)])?;
-        self.journals.insert(id, writer);
-        self.set_journal(id, false);
+        disk.change(&archived, [old.set_state(State::Archived)])?;
+        begin(&path, &new, disk)?;
+        self.journals.insert(id, new);
         Ok(())
     }
 
@@ -182,12 +184,17 @@ fn find(dir: &str, now_us: u64, disk: &mut Disk) -> Result<Option<Writer>, StepE
             Ok(writer) if writer.state() != State::Archived => Ok(Some(writer)),
             _ => {
                 // Where journald has chance, so that two do not meet, here is time alone.
-                let aside = format!("{dir}/{ARCHIVED}{now_us:016x}-{now_us:016x}{SUFFIX}~");
+                let aside = format!("{dir}/{}", journal::dirty_name(now_us, now_us));
                 disk.rename(&path, &aside)?;
                 Ok(None)
             }
         };
     }
+    newest_archived(dir, disk)
+}
+
+/// The last journal of the directory that was archived, unless it is damaged.
+fn newest_archived(dir: &str, disk: &Disk) -> Result<Option<Writer>, StepError> {
     if !disk.exists(dir) {
         return Ok(None);
     }
@@ -200,18 +207,32 @@ fn find(dir: &str, now_us: u64, disk: &mut Disk) -> Result<Option<Writer>, StepE
     }
 }
 
+/// Makes a journal that is not there yet.
+fn begin(path: &str, writer: &Writer, disk: &mut Disk) -> Result<(), StepError> {
+    disk.write(path, FILE, b"")?;
+    disk.change(path, writer.whole())
+}
+
 /// What the next journal of a pod begins with, after one that was archived.
-fn options(id: Uuid, boot_id: Uuid, now_us: u64, archived: Option<&Writer>) -> Options {
-    let span = archived.and_then(Writer::span);
+fn options(
+    id: Uuid,
+    pod: &spec::Pod,
+    boot_id: Uuid,
+    now_us: u64,
+    archived: Option<&Writer>,
+) -> Options {
     let new_id = |of: &str| journal::id(id, &format!("{of} {now_us}"));
-    Options {
-        first_seqnum: span.map_or(1, |span| span.last_seqnum + 1),
-        ..Options::new(Ids {
-            file: new_id("file"),
-            machine: id,
-            boot: boot_id,
-            seqnum: archived.map_or_else(|| new_id("seqnum"), Writer::seqnum_id),
-        })
+    match archived {
+        Some(archived) => archived.successor(new_id("file"), boot_id),
+        None => journal::options(
+            pod,
+            Ids {
+                file: new_id("file"),
+                machine: id,
+                boot: boot_id,
+                seqnum: new_id("seqnum"),
+            },
+        ),
     }
 }
 

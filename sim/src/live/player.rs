@@ -203,7 +203,7 @@ impl Player {
     /// The time that a step which was just played has put down.
     fn noted_unix_us(&self, step: &Step) -> Option<i64> {
         match step {
-            Step::Log { pod, .. } => {
+            Step::Log { pod, .. } | Step::LogEntry { pod, .. } => {
                 let span = self.journals.get(pod).and_then(Writer::span)?;
                 i64::try_from(span.last_realtime_us).ok()
             }

@@ -17,7 +17,7 @@ use super::{
     state::{AppState, PodState, app_created, app_started, pod_path, stage1_rootfs},
     step::{self, Ending, Holder, ImageName, Process, Start, Step, Write},
 };
-use crate::{manifest, pod, spec, store, tree::Tree};
+use crate::{journal::Said, manifest, pod, spec, spec_file::Octets, store, tree::Tree};
 
 /// The mode of the directories that rkt makes for itself.
 const DIR: u32 = 0o750;
@@ -46,7 +46,13 @@ impl Player {
             Step::AppAdd { pod, app } => self.app_add(step, *pod, app, disk),
             Step::AppStart { pod, app } => self.app_start(step, *pod, app, disk),
             Step::AppExit { pod, app, code } => self.app_exit(step, *pod, app, *code, disk),
-            Step::Log { pod, app, text } => self.log(step, *pod, app, text, disk),
+            Step::Log { pod, app, text } => self.log(step, *pod, app, Said::Text(text), disk),
+            Step::LogEntry { pod, app, fields } => {
+                let bytes =
+                    |(name, value): (&String, &Octets)| (name.clone(), value.bytes().into());
+                let fields: Vec<_> = fields.iter().map(bytes).collect();
+                self.log(step, *pod, app, Said::Fields(&fields), disk)
+            }
             Step::Rotate { pod } => self.rotate(step, *pod, disk),
             Step::Exit { pod, by } => self.exit(step, *pod, *by, disk),
             Step::Mark { pod } => self.mark(step, *pod, disk),

@@ -18,7 +18,8 @@
 //! | `app-add`, `app-start` | `pod`, `app` | in a mutable pod, an app is added, started |
 //! | `app-exit` | `pod`, `app`, `code` | the app's status file |
 //! | `log` | `pod`, `app`, `text` | a line of an app's comes into the journal of a running pod, which is made with the first one |
-//! | `rotate` | `pod` | the journal is put away; the next line begins a new one |
+//! | `log-entry` | `pod`, `app`, `fields` | the same for an entry that is no line of text: `fields` are names and values, `MESSAGE` among them where there is one |
+//! | `rotate` | `pod` | the journal is put away, and a new one begun |
 //! | `exit` | `pod`, `by` | the pod's last process is gone, and with it the lock |
 //! | `mark` | `pod` | moves to `exited-garbage` or `garbage` |
 //! | `sweep` | `pod` | under the lock: root file systems, the rest, the directory |
@@ -26,7 +27,8 @@
 //! | `remove` | `image`, `via` | its rows go, then its files |
 //! | `use` | `image`, `via` | rkt reads it, so its row is deleted and inserted |
 //!
-//! Only `step`, `pod`, `image`, `app`, `code` and `text` are needed; unknown keys are errors.
+//! Only `step`, `pod`, `image`, `app`, `code`, `text` and `fields` are needed; unknown keys are
+//! errors. The value of a field is text, or [bytes in another form](crate::spec_file::Octets).
 
 use std::{collections::BTreeMap, convert::Infallible, fmt, net::IpAddr, str::FromStr};
 
@@ -34,7 +36,7 @@ use rkt_api::layout::store;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::spec;
+use crate::{spec, spec_file::Fields};
 
 /// One step of a host's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,9 +116,20 @@ pub enum Step {
         /// What was written; newlines may be in it.
         text: String,
     },
-    /// Renames the journal of a pod, and archives it.
+    /// Appends an entry of an app's that is no line of text to the journal of its pod, with the
+    /// time of now.
+    LogEntry {
+        /// The pod, as for [`Step::Log`].
+        pod: Uuid,
+        /// The app's name, as for [`Step::Log`].
+        app: String,
+        /// What takes the place of the fields that a line would have by these names, and comes
+        /// beside the others. `MESSAGE` is one of them, unless the entry is to have none.
+        fields: Fields,
+    },
+    /// Renames the journal of a pod, archives it, and begins another one.
     Rotate {
-        /// The pod, running and with lines in its journal.
+        /// The pod, running and with a journal.
         pod: Uuid,
     },
     /// Ends the process that holds a running pod's lock. The pod's journald closes its journal
@@ -175,6 +188,7 @@ impl Step {
             Self::AppStart { .. } => "app-start",
             Self::AppExit { .. } => "app-exit",
             Self::Log { .. } => "log",
+            Self::LogEntry { .. } => "log-entry",
             Self::Rotate { .. } => "rotate",
             Self::Exit { .. } => "exit",
             Self::Mark { .. } => "mark",
@@ -201,6 +215,7 @@ impl Step {
             | Self::AppStart { pod, .. }
             | Self::AppExit { pod, .. }
             | Self::Log { pod, .. }
+            | Self::LogEntry { pod, .. }
             | Self::Rotate { pod }
             | Self::Exit { pod, .. }
             | Self::Mark { pod }
@@ -595,6 +610,7 @@ fn is_zero(value: &i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec_file::Octets;
 
     const ID: &str = "668ecca0-3487-4c27-9134-b769a546e375";
 
@@ -646,6 +662,18 @@ mod tests {
                 pod,
                 app: "web".to_owned(),
                 text: "a\nb".to_owned(),
+            },
+        );
+        check(
+            r#"{"step":"log-entry","pod":"ID","app":"web","fields":{"MESSAGE":{"base64":"//4="},"TAG":"a"}}"#,
+            &Step::LogEntry {
+                pod,
+                app: "web".to_owned(),
+                fields: [
+                    ("MESSAGE".to_owned(), Octets::Base64(vec![0xff, 0xfe])),
+                    ("TAG".to_owned(), "a".into()),
+                ]
+                .into(),
             },
         );
         check(r#"{"step":"rotate","pod":"ID"}"#, &Step::Rotate { pod });

@@ -12,6 +12,8 @@
 
 mod error;
 mod image;
+mod journal;
+mod octets;
 mod pod;
 mod value;
 
@@ -21,7 +23,9 @@ use uuid::Uuid;
 
 pub use error::{Error, Path};
 pub use image::{DependencySpec, DockerSpec, ImageSpec, RemoteSpec};
-pub use pod::{AppSpec, KubernetesSpec, LogSpec, NetworkSpec, Networks, PhaseName, PodSpec, State};
+pub use journal::{CompressionName, JournalSpec, LogSpec, TornName};
+pub use octets::{Fields, Octets};
+pub use pod::{AppSpec, KubernetesSpec, NetworkSpec, Networks, PhaseName, PodSpec, State};
 pub use value::{Brief, Given, InBrief, Pairs, Time};
 
 /// A host of the rkt container runtime: its pods and the images in its store.

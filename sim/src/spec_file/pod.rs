@@ -9,7 +9,10 @@ use serde::{
 };
 use uuid::Uuid;
 
-use super::value::{Brief, Given, InBrief, Pairs, Time};
+use super::{
+    journal::{JournalSpec, LogSpec},
+    value::{Brief, Given, InBrief, Pairs, Time},
+};
 use crate::spec::{ExposedPort, Isolator, Mount, MountPoint, Phase, Port, Volume};
 
 /// A pod.
@@ -86,6 +89,9 @@ pub struct PodSpec {
     /// Labels for users' own purposes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub user_labels: BTreeMap<String, String>,
+    /// How the pod's journal is kept, where its apps have written something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<JournalSpec>,
 }
 
 /// The state of a pod, by the API's names.
@@ -369,26 +375,6 @@ impl InBrief for AppSpec {
         Self {
             image: Some(text.to_owned()),
             ..Self::default()
-        }
-    }
-}
-
-/// Something that an app has written. In brief: the message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LogSpec {
-    /// When it was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Time>,
-    /// What was written; newlines may be in it.
-    pub message: String,
-}
-
-impl InBrief for LogSpec {
-    fn in_brief(text: &str) -> Self {
-        Self {
-            at: None,
-            message: text.to_owned(),
         }
     }
 }

@@ -59,7 +59,12 @@ impl<'a> Field<'a> {
         self.name.len() + 1 + self.value.len()
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Fails unless the field may stand in a journal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FieldName`] or [`Error::FieldTooLong`].
+    pub fn check(&self) -> Result<(), Error> {
         let legal = |byte: u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
         if self.name.is_empty() {
             Err(Error::name(self.name, "is empty"))

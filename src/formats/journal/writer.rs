@@ -256,6 +256,12 @@ impl Writer {
         bytes
     }
 
+    /// How much of the file is used, in bytes: header and objects. All that comes after is zero.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.image.bytes().len() as u64
+    }
+
     /// The length of the file, in bytes.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {

@@ -304,7 +304,7 @@ async fn play(stage: &Stage, pod: Uuid, trick: &Trick) -> Verdict {
     let mut archived = file.clone();
     if trick.rotated {
         stage.play(Step::Rotate { pod }).await?;
-        archived = only_file(&machine).map_err(cannot)?;
+        archived = put_away(&machine).map_err(cannot)?;
     }
     stage.play(log("newer".to_owned())).await?;
     stage.play(log("newest\nof two lines".to_owned())).await?;
@@ -334,11 +334,15 @@ fn journal_dir(data_dir: &Path, pod: Uuid) -> PathBuf {
     data_dir.join(path)
 }
 
-/// The one file of a directory.
-fn only_file(dir: &Path) -> io::Result<PathBuf> {
-    let mut entries = fs::read_dir(dir)?;
-    let entry = entries.next().ok_or(io::ErrorKind::NotFound)?;
-    Ok(entry?.path())
+/// The one file of a directory that is not being written.
+fn put_away(dir: &Path) -> io::Result<PathBuf> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name() != layout::pod::JOURNAL {
+            return Ok(entry.path());
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// Copies a directory of journals to the same place in another pod.
