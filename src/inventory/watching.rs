@@ -9,10 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use rustix::{
-    fs::{FsWord, stat, statfs},
-    io::Errno,
-};
+use rustix::fs::{FsWord, stat, statfs};
 
 use tokio::sync::Notify;
 
@@ -182,11 +179,7 @@ impl Watching {
 
 /// The name of the file system that `path` lies on, where inotify says nothing of it.
 fn silent(path: &Path) -> Option<&'static str> {
-    let stat = match statfs(path) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return None,
-        Err(_) => return None,
-    };
+    let stat = statfs(path).ok()?;
     let found = SILENT.iter().find(|(magic, _)| *magic == stat.f_type);
     found.map(|(_, name)| *name)
 }

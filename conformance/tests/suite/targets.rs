@@ -81,14 +81,14 @@ async fn launch(command: &str, args: &[&str]) -> Ran {
 async fn a_server_is_started_for_every_host() {
     let model = Model::new();
     for profile in ["documented", "rkt-1.30"] {
-        let args = ["--strict", "--profile", profile, "GetInfo"];
+        let args = ["--strict", "--profile", profile, "GetInfo/I-1"];
         let ran = launch(&model.command(), &args).await;
         assert_eq!(ran.exit, 0, "{ran:?}");
         assert!(ran.stdout.contains(" 0 failed "), "{ran:?}");
     }
     let words = shell_words::split(&model.command()).unwrap();
     let words = words.iter().map(String::as_str);
-    let args: Vec<_> = ["run", "GetInfo", "--"].into_iter().chain(words).collect();
+    let args: Vec<_> = ["run", "GetInfo/I-1", "--"].into_iter().chain(words).collect();
     let ran = program(&args).await;
     assert_eq!(ran.exit, 0, "{ran:?}");
 }
