@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use rkt_api::{
@@ -294,4 +294,32 @@ fn an_index_that_cannot_be_read_is_one_plain_sentence() {
             format!("rkt-sim: {dir}: this is no regular file\n")
         )
     );
+}
+
+/// Whoever reads may go at any time, as `head -1` does.
+#[test]
+fn nobody_has_to_read_to_the_end() {
+    let (tmp, dir) = host();
+    let made = tmp.path().join("made");
+    let (made, index) = (made.to_str().unwrap(), index(&dir));
+    let commands: [&[&str]; 7] = [
+        &["generate", "--pods", "3", "--images", "2", "--out", made],
+        &["show", &dir],
+        &["schema"],
+        &["faults"],
+        &["faults", "--json"],
+        &["db", "dump", &index],
+        &["break", &dir, "net-info/fifo"],
+    ];
+    for args in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rkt-sim"));
+        let command = command.args(args).stdout(writer).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
+    // What is to be done is done all the same.
+    assert!(Path::new(&format!("{made}.rkt-sim.json")).exists());
 }

@@ -6,6 +6,8 @@ use std::{error::Error, path::PathBuf};
 use rkt_sim::faults::{self, Kind};
 use uuid::Uuid;
 
+use super::print::to_stdout;
+
 /// Make a fault in a data directory.
 ///
 /// Changes what the fault is about and nothing else, and says in one line what it did. Never
@@ -27,6 +29,5 @@ pub struct Args {
 /// Makes the fault.
 pub fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let applied = faults::apply(&args.dir, args.kind, args.pod, args.seed)?;
-    println!("{applied}");
-    Ok(())
+    Ok(to_stdout(|out| writeln!(out, "{applied}"))?)
 }

@@ -2,11 +2,13 @@
 
 use std::{
     error::Error,
-    io::{self, Write as _},
+    io::{self, Write},
 };
 
 use rkt_sim::faults::Kind;
 use serde::Serialize;
+
+use super::print::to_stdout;
 
 /// List the faults that `rkt-sim break` can make.
 #[derive(Debug, clap::Args)]
@@ -33,23 +35,18 @@ pub fn run(args: Args) -> Result<(), Box<dyn Error>> {
         sentence: kind.sentence(),
     };
     let rows: Vec<Row> = Kind::all().map(row).collect();
-    match print(&rows, args.json) {
-        // Whoever reads the list has seen enough of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
-    }
+    Ok(to_stdout(|out| print(out, &rows, args.json))?)
 }
 
-fn print(rows: &[Row], json: bool) -> io::Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+fn print(out: &mut dyn Write, rows: &[Row], json: bool) -> io::Result<()> {
     if json {
-        serde_json::to_writer_pretty(&mut out, rows)?;
-        writeln!(out)?;
+        serde_json::to_writer_pretty(&mut *out, rows)?;
+        writeln!(out)
     } else {
         let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         for Row { name, sentence, .. } in rows {
             writeln!(out, "{name:width$}  {sentence}")?;
         }
+        Ok(())
     }
-    out.flush()
 }

@@ -4,7 +4,7 @@ use std::{fs, io, path::PathBuf};
 
 use rkt_sim::{generate, host::Host, live::memory::Memory, spec::HostSpec, spec_file};
 
-use super::progress::Progress;
+use super::{print::to_stdout, progress::Progress};
 
 /// Write the data directory of a host.
 ///
@@ -43,6 +43,8 @@ pub enum Error {
     Numbers(#[from] generate::Error),
     #[error("failed to write the host: {0}")]
     Write(#[from] io::Error),
+    #[error("failed to say so: {0}")]
+    Print(io::Error),
 }
 
 /// Writes the host.
@@ -64,21 +66,28 @@ pub fn run(args: Args) -> Result<(), Error> {
     drop(progress);
     let faults: Result<Vec<_>, _> = spec.faults.iter().map(|f| host.make_fault(f)).collect();
     let faults = faults?;
-    let (pods, images) = (spec.pods.len(), spec.images.len());
-    let place = args.out.display();
-    println!("Wrote {place}: {pods} pods, {images} images");
-    for fault in faults {
-        println!("{fault}");
-    }
     let locked = spec.pods.iter().filter(|pod| pod.locked);
     let held = locked.map(|pod| pod.id).collect();
     let memory = Memory { held };
     memory.save(&args.out)?;
+
+    let (pods, images) = (spec.pods.len(), spec.images.len());
     let locked = memory.held.len();
-    if locked > 0 {
-        println!("{locked} of the pods are locked only while `rkt-sim hold {place}` runs");
-    }
-    Ok(())
+    let place = args.out.display();
+    to_stdout(|out| {
+        writeln!(out, "Wrote {place}: {pods} pods, {images} images")?;
+        for fault in &faults {
+            writeln!(out, "{fault}")?;
+        }
+        match locked {
+            0 => Ok(()),
+            _ => writeln!(
+                out,
+                "{locked} of the pods are locked only while `rkt-sim hold {place}` runs"
+            ),
+        }
+    })
+    .map_err(Error::Print)
 }
 
 /// The host that a spec file describes.

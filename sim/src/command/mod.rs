@@ -11,6 +11,7 @@ pub mod live;
 pub mod schema;
 pub mod show;
 
+mod print;
 mod progress;
 mod signals;
 mod source;

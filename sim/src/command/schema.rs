@@ -1,8 +1,10 @@
 //! `rkt-sim schema`: the JSON Schema of spec files.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use rkt_sim::spec_file::SpecFile;
+
+use super::print::to_stdout;
 
 /// Print the JSON Schema of spec files.
 ///
@@ -13,5 +15,5 @@ pub struct Args {}
 /// Prints it.
 pub fn run(_: Args) -> io::Result<()> {
     let schema = SpecFile::json_schema()?;
-    io::stdout().lock().write_all(schema.as_bytes())
+    to_stdout(|out| out.write_all(schema.as_bytes()))
 }

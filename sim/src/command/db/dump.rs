@@ -26,6 +26,16 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
+    match print(args) {
+        // Whoever reads the rows has seen enough of them.
+        Err(Error::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
+        printed => printed,
+    }
+}
+
+fn print(args: &Args) -> Result<ExitCode, Error> {
     let db = super::open(&args.file)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut tables: Vec<_> = OF_RKT.iter().filter_map(|name| db.table(name)).collect();

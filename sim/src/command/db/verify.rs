@@ -1,14 +1,11 @@
 //! `rkt-sim db verify`: everything that is wrong with an image index.
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use rkt_api::formats::ql;
 
 use super::Error;
+use crate::command::print::to_stdout;
 
 /// What the command exits with when it has found something.
 const FOUND_PROBLEMS: u8 = 1;
@@ -27,13 +24,15 @@ pub struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
     let db = super::open(&args.file)?;
     let problems = ql::verify(&db);
-    let mut out = io::stdout().lock();
-    for problem in &problems {
-        writeln!(out, "{problem}")?;
-    }
-    if problems.len() >= ql::MAX_FINDINGS {
-        writeln!(out, "There may be more.")?;
-    }
+    to_stdout(|out| {
+        for problem in &problems {
+            writeln!(out, "{problem}")?;
+        }
+        match problems.len() >= ql::MAX_FINDINGS {
+            true => writeln!(out, "There may be more."),
+            false => Ok(()),
+        }
+    })?;
     Ok(match problems.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FOUND_PROBLEMS),

@@ -3,19 +3,14 @@
 
 mod dir;
 
-use std::{
-    error::Error,
-    fmt,
-    io::{self, Write as _},
-    path::PathBuf,
-};
+use std::{error::Error, fmt, path::PathBuf};
 
 use rkt_sim::{
     spec::{HostSpec, Phase},
     spec_file::State,
 };
 
-use crate::command::{generate, table::Table};
+use crate::command::{generate, print::to_stdout, table::Table};
 
 /// Show what is on a host: pods by state, images, sizes.
 ///
@@ -34,11 +29,7 @@ pub fn run(args: Args) -> Result<(), Box<dyn Error>> {
     } else {
         Summary::from(&generate::read(args.path)?)
     };
-    match write!(io::stdout().lock(), "{summary}") {
-        // Whoever reads it has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+    Ok(to_stdout(|out| write!(out, "{summary}"))?)
 }
 
 /// What is on a host.
