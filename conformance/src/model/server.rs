@@ -125,6 +125,24 @@ impl ModelServer {
         }))
     }
 
+    /// A server of the same world in another dialect. The two end together.
+    pub fn speaking(&self, profile: Profile) -> Self {
+        let Parts {
+            shared,
+            profile: _,
+            info,
+            stream_buffer,
+            is_ending,
+        } = &*self.0;
+        Self(Arc::new(Parts {
+            shared: Arc::clone(shared),
+            profile,
+            info: info.clone(),
+            stream_buffer: *stream_buffer,
+            is_ending: is_ending.clone(),
+        }))
+    }
+
     /// Ends all streams with UNAVAILABLE, those to come included (SV-2). Other calls are
     /// answered as before.
     pub fn end(&self) {

@@ -6,8 +6,10 @@
 mod broken;
 mod commands;
 mod exit_codes;
+mod historical;
 mod honest;
 mod host;
+mod known;
 mod model;
 mod support;
 mod targets;
