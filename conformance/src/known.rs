@@ -6,7 +6,7 @@
 
 use globset::{Glob, GlobMatcher};
 
-use crate::{case::Case, report::Status};
+use crate::{case::Case, random, report::Status};
 
 /// The reason that new entries are given, for somebody to replace.
 const NEW: &str = "new";
@@ -94,9 +94,16 @@ impl KnownFailing {
 
     /// The entries that are out of date, in order: those that no case of `all` matches, and
     /// those all of whose cases were `run` and none of which failed, though not all were
-    /// skipped.
+    /// skipped. Of random cases there is no end, so entries that are about nothing else are
+    /// out of date only if they name one, and that one has passed.
     pub fn stale(&self, all: &[Case], run: &[(&Case, Status)]) -> Vec<String> {
         let is_stale = |entry: &&Entry| {
+            if entry.glob().contains(random::PART) {
+                let passed = |(case, status): &(&Case, Status)| {
+                    case.name() == entry.glob() && *status == Status::Passed
+                };
+                return run.iter().any(passed);
+            }
             let meant = all.iter().filter(|case| entry.matches(case)).count();
             let ran = run.iter().filter(|(case, _)| entry.matches(case));
             let ran: Vec<_> = ran.map(|(_, status)| *status).collect();
@@ -206,6 +213,23 @@ ListPods/P-17/*  # of old
         );
         // Half of what the first one is about was not run.
         assert_eq!(stale(&[Passed]), [gone]);
+    }
+
+    #[test]
+    fn random_cases_prove_no_entry_wrong_but_their_own() {
+        use Status::{Failed, Passed};
+        let text = "*/random/*  # any\n*/F-P9/random/4  # one\n*/F-P9/random/8  # another\n\
+                    ListPods/*  # all\nListPods/F-P9/random/4  # by name\n";
+        let list: KnownFailing = text.parse().unwrap();
+        let random = random::named("ListPods/F-P9/random/4").unwrap();
+        let mut all: Vec<_> = cases().into();
+        all.push(random);
+        let random = all.last().unwrap();
+        let stale = |run| list.stale(&all, run);
+        assert_eq!(stale(&[]), [""; 0]);
+        assert_eq!(stale(&[(random, Failed)]), [""; 0]);
+        assert_eq!(stale(&[(random, Passed)]), ["ListPods/F-P9/random/4"]);
+        assert_eq!(list.reason(random), Some("any"));
     }
 
     #[test]

@@ -27,6 +27,9 @@ use crate::{
     stage::Stage,
 };
 
+/// What stands in the names of random cases, and of no others.
+pub(crate) const PART: &str = "/random/";
+
 /// How many requests a random host has to answer.
 const REQUESTS: usize = 24;
 
@@ -58,7 +61,7 @@ impl RandomArgs {
 
 /// The case of a random host that has this name; so what a report names can be run again.
 pub fn named(name: &str) -> Option<Case> {
-    let (_, seed) = name.rsplit_once("/random/")?;
+    let (_, seed) = name.rsplit_once(PART)?;
     let case = case(seed.parse().ok()?);
     (case.name() == name).then_some(case)
 }

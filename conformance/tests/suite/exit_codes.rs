@@ -126,6 +126,29 @@ async fn stale_is_5() {
     assert_eq!(program(&args).await.exit, 0);
 }
 
+#[tokio::test]
+async fn random_cases_say_nothing_of_what_is_listed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join("known.txt");
+    let list = path.to_str().unwrap();
+    let args = ["run", "--model", "--known-failing", list];
+    let random = [&args[..], &["--random", "1", "--seed", "4"]].concat();
+
+    let listed = "GetInfo/*  # of old\nListPods/*  # all\n*/random/5  # another\n";
+    fs::write(&path, listed).unwrap();
+    let ran = program(&random).await;
+    assert_eq!(ran.exit, 0, "{ran:?}");
+
+    // But what is said of the very case counts, and is no concern of other runs.
+    let case = "ListPods/F-P9/random/4";
+    fs::write(&path, format!("{case}  # of old\n")).unwrap();
+    let ran = program(&random).await;
+    assert_eq!(ran.exit, 5, "{ran:?}");
+    assert!(ran.stdout.contains(case), "{ran:?}");
+    let ran = program(&[&args[..], &["GetInfo/I-1"]].concat()).await;
+    assert_eq!(ran.exit, 0, "{ran:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_known_to_fail_is_no_failure() {
     let server = Served::start(Dialect::Documented).await;
