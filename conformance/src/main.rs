@@ -3,12 +3,15 @@
 mod cli;
 mod commands;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use cli::{Cli, Command};
 use commands::Error;
-use rkt_conformance::{exit::Exit, run::RunError};
+use rkt_conformance::{exit::Exit, report::ReportError, run::RunError};
+
+/// What shells name the end by SIGPIPE.
+const PIPE_BROKEN: u8 = 128 + 13;
 
 fn main() -> ExitCode {
     let exit = match Cli::parse().command {
@@ -28,6 +31,10 @@ fn main() -> ExitCode {
             .error(ErrorKind::ValueValidation, text)
             .exit();
     }
+    if is_broken_pipe(&error) {
+        // Whoever reads has seen enough. That is no word on the server.
+        return PIPE_BROKEN.into();
+    }
     eprintln!("rkt-conformance: {error}");
     match error {
         Error::Usage(_) | Error::File { .. } | Error::Ambiguous(_) => Exit::Usage,
@@ -42,4 +49,14 @@ fn main() -> ExitCode {
         | Error::Begin(_) => Exit::Failed,
     }
     .into()
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    match error {
+        Error::Report(ReportError::Terminal(error))
+        | Error::Run(RunError::Report(ReportError::Terminal(error))) => {
+            error.kind() == io::ErrorKind::BrokenPipe
+        }
+        _ => false,
+    }
 }
