@@ -254,14 +254,15 @@ async fn about_images(stage: &Stage) -> Verdict {
     ask::list::<Pod>(stage, &world, &[], false).await
 }
 
-/// Locks the index as rkt does to write it.
+/// Locks the index as rkt does to write it: nobody sees what is only half written.
+fn lock_index(data_dir: &Path) -> io::Result<File> {
+    let dir = File::open(data_dir.join(store::DB_DIR))?;
+    lock(&dir)?;
+    Ok(dir)
+}
+
 async fn hold_index(stage: &Stage) -> Result<File, Objection> {
-    by_hand::unseen(stage, |data_dir| {
-        let dir = File::open(data_dir.join(store::DB_DIR))?;
-        lock(&dir)?;
-        Ok(dir)
-    })
-    .await
+    by_hand::unseen(stage, lock_index).await
 }
 
 async fn release(stage: &Stage, held: File) -> Verdict {
@@ -297,6 +298,7 @@ impl Broken {
         })
         .await?;
         let made = by_hand::unseen(stage, move |data_dir| {
+            let _lock = lock_index(data_dir)?;
             faults::apply(data_dir, kind, None, seed).map_err(io::Error::other)
         });
         let paths = made.await?.paths;
@@ -316,6 +318,7 @@ impl Broken {
     async fn mend(self, stage: &Stage) -> Verdict {
         let Self { path, before } = self;
         let mend = move |data_dir: &Path| {
+            let _lock = lock_index(data_dir)?;
             let path = data_dir.join(path);
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_dir() => fs::remove_dir_all(&path)?,
