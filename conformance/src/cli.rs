@@ -89,15 +89,15 @@ pub struct Run {
 /// a case finds fault with the model where it does not lie.
 #[derive(Debug, Args)]
 pub struct SelfTest {
-    /// How many lies to tell at once [default: 6]
+    /// How many lies to tell at once [default: 16]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
-    /// Do not run the cases against the model where it does not lie
+    /// Do not run the cases against the model where it is honest, or takes liberties
     #[arg(long)]
     pub skip_honest: bool,
 
-    /// Tell only lies whose names begin with one of these, such as P-14/
+    /// Tell only lies, and take only liberties, whose names begin with one of these, such as P-14/
     #[arg(value_name = "NAME")]
     pub lies: Vec<String>,
 }

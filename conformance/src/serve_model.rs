@@ -9,6 +9,7 @@ use std::{
     thread,
 };
 
+use futures_util::{FutureExt as _, future};
 use rkt_api::layout::DEFAULT_DATA_DIR;
 use rkt_sim::{live::step::Step, spec::HostSpec, spec_file};
 use serde::Serialize;
@@ -135,8 +136,8 @@ pub async fn serve(args: &ServeModel) -> Result<(), Error> {
         address: args.listen.clone(),
         source,
     };
-    let listener = TcpListener::bind(&args.listen).await.map_err(unheard)?;
-    let address = listener.local_addr().map_err(unheard)?;
+    let listeners = listen(&args.listen).await.map_err(unheard)?;
+    let address = listeners[0].local_addr().map_err(unheard)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let ended = async move {
@@ -145,11 +146,32 @@ pub async fn serve(args: &ServeModel) -> Result<(), Error> {
             _ = terminate.recv() => {}
         }
     };
+    let ended = ended.shared();
     let model = ModelServer::new(Arc::clone(&shared), args.profile, server::info(&args.dir));
     eprintln!("API service running on {address}");
+    let serving = listeners.into_iter();
+    let serving = serving.map(|listener| model.clone().serve(listener, ended.clone()));
     tokio::select! {
-        served = model.serve(listener, ended) => Ok(served?),
+        served = future::try_join_all(serving) => Ok(served.map(drop)?),
         Err(error) = follow(&shared) => Err(error),
+    }
+}
+
+/// Listens on every address of that name which this machine has, and on one at least.
+async fn listen(address: &str) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut refusal = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in tokio::net::lookup_host(address).await? {
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            // Names have addresses of families that a machine may be without.
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => refusal = error,
+            Err(error) => return Err(error),
+        }
+    }
+    match listeners.is_empty() {
+        true => Err(refusal),
+        false => Ok(listeners),
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::{
 use rkt_api::api::{Event, EventFilter, EventType};
 use tokio::{
     sync::{Mutex, mpsc},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{sleep, timeout},
 };
 use tonic::Status;
 
@@ -19,7 +19,6 @@ use super::Lie;
 use crate::{
     clause::{self, Clause},
     clock::now_unix_ns,
-    hosts::events::RENEWED,
 };
 
 /// What a liar does.
@@ -99,7 +98,7 @@ const fn ask(name: &'static str, clause: &'static Clause, change: fn(&mut EventF
     Lie { name, clause, how }
 }
 
-const fn tell(
+pub(super) const fn tell(
     name: &'static str,
     clause: &'static Clause,
     tell: fn(&Told, Event) -> Vec<Event>,
@@ -108,7 +107,7 @@ const fn tell(
     Lie { name, clause, how }
 }
 
-const fn act(
+pub(super) const fn act(
     name: &'static str,
     clause: &'static Clause,
     act: fn(Asked) -> BoxFuture<'static, Result<Events, Status>>,
@@ -635,94 +634,7 @@ fn streams() -> Vec<Lie> {
     ]
 }
 
-/// What servers may do although the model's does not: none of it is a lie, and a suite that
-/// finds fault with it is wrong.
-pub fn liberties() -> Vec<Lie> {
-    vec![
-        act("ends-at-once-where-nothing-can-be", &clause::W_7, |asked| {
-            Box::pin(async move {
-                let (since, until) = (asked.filter.since_time, asked.filter.until_time);
-                match since > 0 && until > 0 && since.saturating_add(1) >= until {
-                    true => Ok(stream::empty().boxed()),
-                    false => (asked.honest)(asked.filter).await,
-                }
-            })
-        }),
-        act("learns-late", &clause::E_4, |asked| {
-            Box::pin(async move {
-                let has_end = asked.filter.until_time > 0;
-                let events = (asked.honest)(asked.filter).await?;
-                if has_end {
-                    return Ok(events);
-                }
-                Ok(gathered(events, Duration::from_millis(800), |_| {}))
-            })
-        }),
-        // That image is removed only to be imported again in the same moment.
-        tell(
-            "sees-no-removal-of-what-is-back-at-once",
-            &clause::E_12,
-            |_, event| {
-                keep(
-                    !is(&event, EventType::ImageRemoved) || event.from != RENEWED.0,
-                    event,
-                )
-            },
-        ),
-        act("orders-different-pods-otherwise", &clause::E_12, |asked| {
-            Box::pin(async move {
-                let events = (asked.honest)(asked.filter).await?;
-                Ok(gathered(events, Duration::from_millis(100), |events| {
-                    events.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
-                }))
-            })
-        }),
-    ]
-}
-
-/// Gathers events for some time from the first of them on, changes them together, and tells
-/// them.
-fn gathered(mut events: Events, time: Duration, change: fn(&mut Vec<Event>)) -> Events {
-    let (tell, told) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut is_open = true;
-        while is_open {
-            let mut gathered = Vec::new();
-            let mut end = None;
-            let mut deadline = None;
-            loop {
-                let next = match deadline {
-                    None => events.next().await,
-                    Some(deadline) => match timeout_at(deadline, events.next()).await {
-                        Ok(next) => next,
-                        Err(_) => break,
-                    },
-                };
-                match next {
-                    Some(Ok(event)) => gathered.push(event),
-                    Some(Err(status)) => {
-                        end = Some(status);
-                        is_open = false;
-                        break;
-                    }
-                    None => {
-                        is_open = false;
-                        break;
-                    }
-                }
-                deadline.get_or_insert(Instant::now() + time);
-            }
-            change(&mut gathered);
-            let told = gathered.into_iter().map(Ok).chain(end.map(Err));
-            if told.into_iter().any(|event| tell.send(event).is_err()) {
-                return;
-            }
-        }
-    });
-    receive(told)
-}
-
-fn receive(told: mpsc::UnboundedReceiver<Result<Event, Status>>) -> Events {
+pub(super) fn receive(told: mpsc::UnboundedReceiver<Result<Event, Status>>) -> Events {
     stream::unfold(told, |mut told| async { Some((told.recv().await?, told)) }).boxed()
 }
 
@@ -734,7 +646,7 @@ fn now_s() -> i64 {
     now_unix_ns().div_euclid(1_000_000_000)
 }
 
-fn keep(is_kept: bool, event: Event) -> Vec<Event> {
+pub(super) fn keep(is_kept: bool, event: Event) -> Vec<Event> {
     match is_kept {
         true => vec![event],
         false => Vec::new(),
@@ -746,7 +658,7 @@ fn without(mut event: Event, key: &str) -> Vec<Event> {
     vec![event]
 }
 
-fn is(event: &Event, r#type: EventType) -> bool {
+pub(super) fn is(event: &Event, r#type: EventType) -> bool {
     event.r#type() == r#type
 }
 

@@ -1,5 +1,6 @@
 //! Whether the suite finds lies out: each lie's server before the cases of its clause, until
-//! one of them fails; and the honest model before all of those cases, which none may fail.
+//! one of them fails; and servers that are honest, with the liberties that they may take, before
+//! all cases that those concern, of which none may fail.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Bench, Lie};
+use super::{Bench, Lie, service};
 use crate::{
     case::{Case, On},
     clause::{self, Clause, Level},
@@ -69,17 +70,28 @@ pub struct Honest {
 /// [`Error`].
 pub async fn lie(lie: &Lie, cases: &[Case], bench: &Bench<'_>) -> Result<Finding, Error> {
     let begin = Instant::now();
-    let mut first = First {
-        takes_skips: lie.clause.level == Level::May,
-        ..First::default()
-    };
+    let mut first = First::default();
     let source = lie.source(bench)?;
-    for batch in batches(lie, cases) {
+    for mut batch in batches(lie, cases) {
         let source = match waits(batch[0]) {
             true => source.clone(),
             false => source.clone().described(),
         };
-        judge(source, cases, &batch, CASES_AT_ONCE, bench.room, &mut first).await?;
+        while !batch.is_empty() {
+            let props = props(source.clone(), Profile::Documented, bench.room);
+            judge(props, cases, &batch, CASES_AT_ONCE, &mut first).await?;
+            let Some(failed) = &first.failed else { break };
+            let is_it = |case: &&Case| case.name() == failed;
+            let Some(at) = batch.iter().position(is_it) else {
+                break;
+            };
+            if !lie.is_process() || is_passed_by_process(batch[at], cases, bench).await? {
+                break;
+            }
+            // That says nothing of the lie.
+            first.failed = None;
+            batch.drain(..=at);
+        }
         if first.failed.is_some() {
             break;
         }
@@ -91,13 +103,58 @@ pub async fn lie(lie: &Lie, cases: &[Case], bench: &Bench<'_>) -> Result<Finding
     })
 }
 
-/// Puts a server that is honest, such as the model, before `cases`, which are some of `all`.
+/// Whether the model passes the case in a process of its own, which keeps not all clauses about
+/// the service.
+async fn is_passed_by_process(
+    case: &Case,
+    cases: &[Case],
+    bench: &Bench<'_>,
+) -> Result<bool, Error> {
+    let source = service::process(service::HONEST, bench)?;
+    let props = props(source, Profile::Documented, bench.room);
+    let mut honest = Honest::default();
+    judge(props, cases, &[case], CASES_AT_ONCE, &mut honest).await?;
+    Ok(honest.passed == 1)
+}
+
+/// Puts the model, as it is, before `cases`, which are some of `all`.
 ///
 /// # Errors
 ///
 /// When there is no server.
 pub async fn honest(
-    source: &Source,
+    profile: Profile,
+    all: &[Case],
+    cases: &[&Case],
+    at_once: NonZeroUsize,
+    room: &Path,
+) -> Result<Honest, RunError> {
+    judge_honest(Source::model(), profile, all, cases, at_once, room).await
+}
+
+/// Puts a server that takes a liberty before all quick cases of the calls in which it does.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn liberty(
+    liberty: &Lie,
+    cases: &[Case],
+    at_once: NonZeroUsize,
+    bench: &Bench<'_>,
+) -> Result<Honest, Error> {
+    let source = liberty.source(bench)?;
+    let concerned = cases.iter();
+    let concerned = concerned.filter(|case| case.is_quick() && liberty.is_told_by(case.method()));
+    let concerned: Vec<&Case> = concerned.collect();
+    let profile = Profile::Documented;
+    let honest = judge_honest(source, profile, cases, &concerned, at_once, bench.room);
+    Ok(honest.await?)
+}
+
+async fn judge_honest(
+    source: Source,
+    profile: Profile,
     all: &[Case],
     cases: &[&Case],
     at_once: NonZeroUsize,
@@ -108,18 +165,19 @@ pub async fn honest(
         .iter()
         .copied()
         .partition::<Vec<&Case>, _>(|case| waits(case));
-    let described = source.clone().described();
-    judge(described, all, &still, at_once, room, &mut told).await?;
-    judge(source.clone(), all, &waiting, at_once, room, &mut told).await?;
+    let described = props(source.clone().described(), profile, room);
+    judge(described, all, &still, at_once, &mut told).await?;
+    let written = props(source, profile, room);
+    judge(written, all, &waiting, at_once, &mut told).await?;
     Ok(told)
 }
 
-/// The clauses that have cases but no lie that breaks them.
-pub fn unbroken(lies: &[Lie], cases: &[Case]) -> Vec<&'static Clause> {
+/// The clauses that bind servers, and no lie breaks. What a server may do or leave, as clauses
+/// of the level MAY say, it cannot break.
+pub fn unbroken(lies: &[Lie]) -> Vec<&'static Clause> {
     let broken: BTreeSet<&str> = lies.iter().map(|lie| lie.clause.id).collect();
-    let checked: BTreeSet<&str> = cases.iter().map(|case| case.clause().id).collect();
     let all = clause::ALL.iter().copied();
-    all.filter(|clause| checked.contains(clause.id) && !broken.contains(clause.id))
+    all.filter(|clause| clause.level != Level::May && !broken.contains(clause.id))
         .collect()
 }
 
@@ -140,28 +198,30 @@ fn waits(case: &Case) -> bool {
     matches!(case.host(), On::Own(_) | On::Scene(_))
 }
 
+fn props(source: Source, profile: Profile, room: &Path) -> Props {
+    Props {
+        source,
+        profile,
+        patience: PATIENCE,
+        room: room.to_owned(),
+    }
+}
+
 async fn judge(
-    source: Source,
+    props: Props,
     all: &[Case],
     cases: &[&Case],
     jobs: NonZeroUsize,
-    room: &Path,
     told: &mut dyn Told,
 ) -> Result<(), RunError> {
-    let profile = Profile::Documented;
     let about = report::Run {
-        target: source.to_string(),
-        profile,
+        target: props.source.to_string(),
+        profile: props.profile,
         replay: Vec::new(),
         cases: cases.len(),
     };
     let options = Options {
-        props: Arc::new(Props {
-            source,
-            profile,
-            patience: PATIENCE,
-            room: room.to_owned(),
-        }),
+        props: Arc::new(props),
         jobs,
         known: KnownFailing::default(),
         keeps_exchanges: false,
@@ -179,10 +239,9 @@ trait Told {
     fn hear(&mut self, result: &CaseResult<'_>) -> bool;
 }
 
-/// The first case that fails, or otherwise says something else than of an honest server.
+/// The first case that fails.
 #[derive(Default)]
 struct First {
-    takes_skips: bool,
     failed: Option<String>,
     told: usize,
 }
@@ -190,12 +249,7 @@ struct First {
 impl Told for First {
     fn hear(&mut self, result: &CaseResult<'_>) -> bool {
         self.told += 1;
-        let is_caught = match result.outcome {
-            Outcome::Failed(_) => true,
-            // Of what a server may do, cases only say whether it does.
-            Outcome::Skipped(_) => self.takes_skips,
-            Outcome::Passed | Outcome::Broken(_) => false,
-        };
+        let is_caught = matches!(result.outcome, Outcome::Failed(_));
         if is_caught {
             self.failed = Some(result.case.name().to_owned());
         }

@@ -58,6 +58,13 @@ pub struct Told {
     responses: Vec<Lines>,
 }
 
+impl Told {
+    /// Whether what comes now is new: what was there has been told.
+    pub(super) fn is_live(&self) -> bool {
+        self.request.follow && !self.responses.is_empty()
+    }
+}
+
 /// A request, and an honest server to answer it.
 pub struct Asked {
     /// What is asked for.
@@ -108,7 +115,7 @@ const fn ask(name: &'static str, clause: &'static Clause, change: fn(&mut GetLog
     Lie { name, clause, how }
 }
 
-const fn tell(
+pub(super) const fn tell(
     name: &'static str,
     clause: &'static Clause,
     tell: fn(&Told, Lines) -> Vec<Lines>,
@@ -117,7 +124,11 @@ const fn tell(
     Lie { name, clause, how }
 }
 
-const fn act(name: &'static str, clause: &'static Clause, act: fn(Asked) -> Acting) -> Lie {
+pub(super) const fn act(
+    name: &'static str,
+    clause: &'static Clause,
+    act: fn(Asked) -> Acting,
+) -> Lie {
     let how = super::How::Logs(How::Act(act));
     Lie { name, clause, how }
 }

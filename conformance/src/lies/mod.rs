@@ -7,6 +7,7 @@
 pub mod disk;
 pub mod events;
 pub mod judge;
+pub mod liberties;
 pub mod logs;
 pub mod service;
 pub mod unary;
@@ -65,14 +66,22 @@ impl Lie {
 
     /// Whether the case is one to find it out: a case of the clause, about a method that lies.
     pub fn concerns(&self, case: &Case) -> bool {
-        let is_streaming = matches!(case.method(), Method::ListenEvents | Method::GetLogs);
-        let lies = match self.how {
-            How::Unary(_) => !is_streaming,
-            How::Events(_) => case.method() == Method::ListenEvents,
-            How::Logs(_) => case.method() == Method::GetLogs,
+        self.is_told_by(case.method()) && case.clause() == self.clause
+    }
+
+    /// Whether the method's answers may differ from those of an honest server.
+    pub fn is_told_by(&self, method: Method) -> bool {
+        match self.how {
+            How::Unary(_) => !matches!(method, Method::ListenEvents | Method::GetLogs),
+            How::Events(_) => method == Method::ListenEvents,
+            How::Logs(_) => method == Method::GetLogs,
             How::Disk(_) | How::Service(_) | How::Wire(_) => true,
-        };
-        lies && case.clause() == self.clause
+        }
+    }
+
+    /// Whether it takes a process of its own to tell it.
+    pub fn is_process(&self) -> bool {
+        matches!(self.how, How::Service(service::How::Shell(_)))
     }
 
     /// The model, lying.
@@ -82,9 +91,7 @@ impl Lie {
     /// When what it needs cannot be written on the bench.
     pub fn source(&self, bench: &Bench<'_>) -> io::Result<Source> {
         let source = match self.how {
-            How::Service(service::How::Shell(script)) => {
-                service::process(script, bench.program, bench.room)?
-            }
+            How::Service(service::How::Shell(script)) => service::process(script, bench)?,
             How::Wire(how) => Source::Here(Arc::new(move |model| {
                 Routes::new(wire::Falsified::new(PublicApiServer::new(model), how))
             })),
@@ -123,13 +130,98 @@ pub fn all() -> Vec<Lie> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use prost::Message;
+    use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Value};
+    use rkt_api::api::{
+        self, EventFilter, ImageFilter, ListImagesRequest, ListPodsRequest, PodFilter,
+    };
+
     use super::*;
 
     #[test]
     fn titles_are_unique() {
         let mut titles = BTreeSet::new();
-        for lie in all() {
+        for lie in all().into_iter().chain(liberties::all()) {
             assert!(titles.insert(lie.title()), "{}", lie.title());
+        }
+    }
+
+    #[test]
+    fn every_clause_that_binds_is_broken() {
+        let unbroken = judge::unbroken(&all());
+        let unbroken: Vec<_> = unbroken.iter().map(|clause| clause.id).collect();
+        assert_eq!(unbroken, <[&str; 0]>::default());
+    }
+
+    #[test]
+    fn every_lie_has_a_case_to_find_it_out() {
+        let cases = crate::cases::all();
+        for lie in all() {
+            let is_concerned = cases.iter().any(|case| lie.concerns(case));
+            assert!(is_concerned, "{}", lie.title());
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_filter_is_ignored_by_a_lie() {
+        assert_ignored("PodFilter", |filter: &PodFilter, lie| match lie {
+            How::Unary(unary::How::AskPods(change)) => {
+                let mut request = ListPodsRequest {
+                    filters: vec![filter.clone()],
+                    ..ListPodsRequest::default()
+                };
+                change(&mut request);
+                request.filters == [PodFilter::default()]
+            }
+            _ => false,
+        });
+        assert_ignored("ImageFilter", |filter: &ImageFilter, lie| match lie {
+            How::Unary(unary::How::AskImages(change)) => {
+                let mut request = ListImagesRequest {
+                    filters: vec![filter.clone()],
+                    ..ListImagesRequest::default()
+                };
+                change(&mut request);
+                request.filters == [ImageFilter::default()]
+            }
+            _ => false,
+        });
+        assert_ignored("EventFilter", |filter: &EventFilter, lie| match lie {
+            How::Events(events::How::Ask(change)) => {
+                let mut filter = filter.clone();
+                change(&mut filter);
+                filter == EventFilter::default()
+            }
+            _ => false,
+        });
+    }
+
+    /// Asserts that each field of the message, set by itself, is ignored by some lie.
+    fn assert_ignored<M: Message + Default>(name: &str, ignores: impl Fn(&M, How) -> bool) {
+        let pool = DescriptorPool::decode(api::FILE_DESCRIPTOR_SET).unwrap();
+        let message = pool.get_message_by_name(&format!("v1alpha.{name}"));
+        let message = message.unwrap();
+        for field in message.fields() {
+            let mut filter = DynamicMessage::new(message.clone());
+            filter.set_field(&field, some_value(&field));
+            let filter = M::decode(filter.encode_to_vec().as_slice()).unwrap();
+            let is_ignored = all().iter().any(|lie| ignores(&filter, lie.how));
+            assert!(is_ignored, "{}", field.full_name());
+        }
+    }
+
+    /// A value that is set, in the future where it is a time.
+    fn some_value(field: &FieldDescriptor) -> Value {
+        let one = match field.kind() {
+            Kind::String => Value::String("value".to_owned()),
+            Kind::Int64 => Value::I64(i64::MAX),
+            Kind::Enum(_) => Value::EnumNumber(1),
+            Kind::Message(message) => Value::Message(DynamicMessage::new(message)),
+            other => panic!("{}: {other:?}", field.full_name()),
+        };
+        match field.is_list() {
+            true => Value::List(vec![one]),
+            false => one,
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::{
     fs, io,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +15,7 @@ use futures_util::{
 };
 use tonic::Status;
 
-use super::Lie;
+use super::{Bench, Lie};
 use crate::{
     clause::{self, Clause},
     launch::Launch,
@@ -63,18 +62,26 @@ pub fn all() -> Vec<Lie> {
             "ends-with-the-code-of-the-signal",
             Shell(r#""$@" & trap "kill $!; wait $!; exit 143" TERM INT; wait $!; exit 143"#),
         ),
+        lie(
+            &clause::SV_2,
+            "deaf-to-sigint",
+            Shell(r#""$@" & trap "kill $!; wait $!; exit" TERM; trap "" INT; wait $!"#),
+        ),
     ]
 }
 
-/// A server of `program`'s, wrapped by the shell.
+/// A shell that adds nothing to the server.
+pub(super) const HONEST: &str = r#"exec "$@""#;
+
+/// The model as a process of its own, wrapped by the shell.
 ///
 /// # Errors
 ///
-/// When the description cannot be written below `room`.
-pub(super) fn process(script: &str, program: &Path, room: &Path) -> io::Result<Source> {
-    let spec = room.join("nothing.json");
+/// When the description cannot be written on the bench.
+pub(super) fn process(script: &str, bench: &Bench<'_>) -> io::Result<Source> {
+    let spec = bench.room.join("nothing.json");
     fs::write(&spec, SPEC)?;
-    let program = program.display().to_string();
+    let program = bench.program.display().to_string();
     let spec = format!("--spec={}", spec.display());
     let words = [
         "sh",

@@ -41,6 +41,8 @@ pub enum How {
     Pods(fn(&mut Pod, &Pod)),
     /// Every listed pod is told of otherwise; whether with detail is said.
     ListedPods(fn(&mut Pod, &Pod, bool)),
+    /// Every listed pod with apps is told with the names and versions of its images.
+    NameImages,
     /// Every inspected pod is told of otherwise.
     InspectedPods(fn(&mut Pod)),
     /// Another list of pods is told.
@@ -91,7 +93,7 @@ pub fn all() -> Vec<Lie> {
     .collect()
 }
 
-const fn lie(clause: &'static Clause, name: &'static str, how: How) -> Lie {
+pub(super) const fn lie(clause: &'static Clause, name: &'static str, how: How) -> Lie {
     let how = super::How::Unary(how);
     Lie { name, clause, how }
 }
@@ -121,6 +123,20 @@ impl<S: PublicApi> Lying<'_, S> {
             filters: Vec::new(),
         };
         self.honest_pods(request).await
+    }
+
+    /// Has the pod's apps tell of their images what they do when the pod is inspected.
+    async fn name_images(&self, pod: &mut Pod) {
+        let id = pod.id.clone();
+        let answer = self
+            .honest
+            .inspect_pod(Request::new(InspectPodRequest { id }))
+            .await;
+        let inspected = answer.ok().and_then(|answer| answer.into_inner().pod);
+        let inspected = inspected.unwrap_or_default().apps;
+        for (app, inspected) in pod.apps.iter_mut().zip(inspected) {
+            app.image = inspected.image;
+        }
     }
 
     /// All images, with everything.
@@ -184,6 +200,11 @@ impl<S: PublicApi> Lying<'_, S> {
             How::FailPods(is_fatal) => {
                 if let Some(pod) = self.all_pods().await?.iter().find(|pod| is_fatal(pod)) {
                     return Err(Status::internal(format!("pod {} is broken", pod.id)));
+                }
+            }
+            How::NameImages => {
+                for pod in pods.iter_mut().filter(|pod| !pod.apps.is_empty()) {
+                    self.name_images(pod).await;
                 }
             }
             How::StalePods => return Ok(before(&self.memory.pods, asked, pods)),

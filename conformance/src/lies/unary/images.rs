@@ -1,4 +1,4 @@
-//! Lies about images and their fields (IM-1 to IM-9).
+//! Lies about images and their fields (IM-1 to IM-8).
 
 use rkt_api::api::{Image, ImageType};
 use serde_json::Value;
@@ -220,15 +220,6 @@ fn found() -> Vec<Lie> {
                     .is_err_and(|status| status.code() == Code::Unavailable)
                 {
                     *answer = Ok(Vec::new());
-                }
-            }),
-        ),
-        lie(
-            &clause::IM_9,
-            "images-in-reverse",
-            TellImages(|answer| {
-                if let Ok(images) = answer {
-                    images.reverse();
                 }
             }),
         ),
