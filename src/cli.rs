@@ -66,6 +66,10 @@ pub struct Cli {
     #[arg(long)]
     no_watch: bool,
 
+    /// How many changes of pods may wait before all are read anew: tests let it happen by this
+    #[arg(long, value_name = "CHANGES", default_value_t = 1 << 16, hide = true)]
+    changes_max: usize,
+
     /// How many events to keep for listeners who ask for the past
     #[arg(long, value_name = "EVENTS", default_value_t = 100_000)]
     event_history: usize,
@@ -108,6 +112,7 @@ impl From<Cli> for Config {
             trust_keys_from_https: cli.trust_keys_from_https,
             store_lock_timeout: cli.store_lock_timeout,
             watch: !cli.no_watch,
+            changes_max: cli.changes_max,
             event_history: cli.event_history,
             stream_buffer: cli.stream_buffer,
         }

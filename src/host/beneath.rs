@@ -109,8 +109,19 @@ impl Dir {
     /// Reads the regular file at `path` beneath this directory, when it has at most
     /// `limit_bytes` bytes.
     pub(crate) fn read(&self, path: &str, limit_bytes: u64) -> Result<Vec<u8>, Cause> {
+        let (bytes, _) = self.read_with_status(path, limit_bytes)?;
+        Ok(bytes)
+    }
+
+    /// [`Self::read`], and the file's status just before.
+    pub(crate) fn read_with_status(
+        &self,
+        path: &str,
+        limit_bytes: u64,
+    ) -> Result<(Vec<u8>, Stat), Cause> {
         let (handle, stat) = self.regular(path)?;
-        read_handle(&handle, &stat, limit_bytes)
+        let bytes = read_handle(&handle, &stat, limit_bytes)?;
+        Ok((bytes, stat))
     }
 
     /// The status of the regular file at `path` beneath this directory.

@@ -138,6 +138,8 @@ pub(crate) struct AppStatus {
     pub(crate) exit_code: Option<i32>,
     /// When it was written, in nanoseconds since the epoch.
     pub(crate) written_at_ns: i64,
+    /// Whether nothing is in it, be it yet or at all.
+    pub(crate) is_empty: bool,
 }
 
 /// The directory of one pod. Nobody who watches it sees this: the directory is named, not
@@ -201,6 +203,11 @@ pub(crate) struct Found {
     pub(crate) depth: Depth,
     /// The handle by which the lock was probed, where it was.
     pub(crate) handle: Option<LockHandle>,
+    /// The inode of the pod's directory.
+    pub(crate) inode: u64,
+    /// Whether some file has more than one name: then it can change without anything's
+    /// happening in the pod's directories.
+    pub(crate) has_shared_files: bool,
 }
 
 /// Reads the pod `name` in `phase_dir`. `None` when no pod of that name lies there, or none
@@ -259,8 +266,11 @@ pub(crate) fn read(
         return Ok(None);
     }
     let depth = depth(facts.state);
+    let mut has_shared_files = false;
     if phase != Phase::Embryo && facts.faults.is_empty() {
-        Reader::new(&pod.dir, &mut facts, visit).read(depth);
+        let mut reader = Reader::new(&pod.dir, &mut facts, visit);
+        reader.read(depth);
+        has_shared_files = reader.has_shared_files;
     }
     // Then nothing is known, and least of all that a file is not there.
     match facts.faults.iter().find_map(Fault::distress) {
@@ -269,6 +279,8 @@ pub(crate) fn read(
             facts,
             depth,
             handle,
+            inode: pod.stat.st_ino,
+            has_shared_files,
         })),
     }
 }
@@ -302,6 +314,7 @@ struct Reader<'a, 'v> {
     visited: HashSet<String>,
     /// How much may still be read of the manifests of images.
     images_left_bytes: u64,
+    has_shared_files: bool,
 }
 
 impl<'a, 'v> Reader<'a, 'v> {
@@ -312,6 +325,7 @@ impl<'a, 'v> Reader<'a, 'v> {
             visit,
             visited: HashSet::new(),
             images_left_bytes: IMAGES_LIMIT_BYTES,
+            has_shared_files: false,
         }
     }
 
@@ -464,6 +478,7 @@ impl<'a, 'v> Reader<'a, 'v> {
         // It has, whatever the file holds.
         let bytes = self.content(file, WORD_LIMIT_BYTES, false);
         Some(AppStatus {
+            is_empty: bytes.as_ref().is_some_and(Vec::is_empty),
             exit_code: bytes.and_then(|bytes| leading_number(&bytes)),
             written_at_ns: modified_at_ns(&stat),
         })
@@ -505,7 +520,9 @@ impl<'a, 'v> Reader<'a, 'v> {
 
     fn stat(&mut self, file: &str) -> Result<Stat, Cause> {
         self.enter(file);
-        self.dir.stat_regular(file)
+        let stat = self.dir.stat_regular(file)?;
+        self.has_shared_files |= stat.st_nlink > 1;
+        Ok(stat)
     }
 
     /// Tells of the directory that `file` lies in, before the first look into it.
@@ -521,8 +538,11 @@ impl<'a, 'v> Reader<'a, 'v> {
     /// The content of a file. That it is missing is a fault where it is `expected`.
     fn content(&mut self, file: &str, limit_bytes: u64, expected: bool) -> Option<Vec<u8>> {
         self.enter(file);
-        match self.dir.read(file, limit_bytes) {
-            Ok(bytes) => Some(bytes),
+        match self.dir.read_with_status(file, limit_bytes) {
+            Ok((bytes, stat)) => {
+                self.has_shared_files |= stat.st_nlink > 1;
+                Some(bytes)
+            }
             Err(cause) => {
                 self.note(file, cause, expected);
                 None

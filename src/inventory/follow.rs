@@ -13,11 +13,9 @@ use tokio::io::{Interest, unix::AsyncFd};
 use super::{Inventory, lock, pods::Want, watcher::Watcher};
 use crate::host::Depth;
 
-/// How long a lock that may change without an event is left alone.
-const SUSPECTS: Duration = Duration::from_millis(100);
-
-/// How long a data directory is left alone that cannot be watched, or not all of it.
-const UNWATCHED: Duration = Duration::from_secs(1);
+/// How long a data directory is left alone that cannot be watched: events are told within a
+/// second (E-4).
+const UNWATCHED: Duration = Duration::from_millis(500);
 
 impl<P, I> Inventory<P, I>
 where
@@ -90,12 +88,8 @@ where
 {
     while let Some(inventory) = inventory.upgrade() {
         // Whoever asks is told why it cannot be looked at.
-        let looked = inventory.current(Want::All(Depth::Pod), |live| live.has_suspects());
-        let patience = match looked.await {
-            Ok(false) => Duration::MAX,
-            Ok(true) => SUSPECTS,
-            Err(_) => UNWATCHED,
-        };
+        let looked = inventory.current(Want::All(Depth::Pod), |live| live.patience());
+        let patience = looked.await.unwrap_or(UNWATCHED);
         let shared = Arc::clone(&inventory.shared);
         drop(inventory);
         let changed = shared.watching.pods_changed.notified();

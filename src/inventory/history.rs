@@ -47,6 +47,8 @@ pub(crate) struct History {
     /// The number of the event that comes next.
     next: watch::Sender<u64>,
     capacity: usize,
+    /// How many are kept for those who are behind.
+    buffer: usize,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,7 @@ struct Ring {
     /// The number of the first event that is kept.
     first: u64,
     events: VecDeque<Arc<Event>>,
-    /// The time of the newest event that is no longer kept.
+    /// The time of the newest event that is not kept for who asks for the past.
     lost_until_s: Option<i64>,
     newest_s: i64,
 }
@@ -64,8 +66,9 @@ struct Ring {
 pub(crate) struct Lost;
 
 impl History {
-    /// A history that keeps the newest `capacity` events.
-    pub(super) fn new(capacity: usize) -> Self {
+    /// A history that keeps the newest `capacity` events for those who ask for the past, and the
+    /// newest `buffer` for those who are behind.
+    pub(super) fn new(capacity: usize, buffer: usize) -> Self {
         let ring = Ring {
             first: 0,
             events: VecDeque::new(),
@@ -76,6 +79,7 @@ impl History {
             ring: Mutex::new(ring),
             next: watch::Sender::new(0),
             capacity,
+            buffer: buffer.max(1),
         }
     }
 
@@ -89,11 +93,13 @@ impl History {
             let time_s = ring.newest_s;
             ring.events.push_back(Arc::new(Event { time_s, ..event }));
             count += 1;
-            if ring.events.len() > self.capacity
-                && let Some(lost) = ring.events.pop_front()
-            {
+            let kept = ring.events.len();
+            if let Some(lost) = kept.checked_sub(self.capacity + 1) {
+                ring.lost_until_s = Some(ring.events[lost].time_s);
+            }
+            if kept > self.capacity.max(self.buffer) {
+                ring.events.pop_front();
                 ring.first += 1;
-                ring.lost_until_s = Some(lost.time_s);
             }
         }
         drop(ring);
@@ -167,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_newest_are_kept() {
-        let history = History::new(3);
+        let history = History::new(3, 0);
         assert_eq!(history.after(0), Ok(0));
         history.add((0..5).map(event));
         assert_eq!(history.next(), 5);
@@ -179,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_said() {
-        let history = History::new(1);
+        let history = History::new(1, 0);
         let before_s = now_unix_s();
         history.add([event(0)]);
         assert_eq!(history.after(before_s - 1), Ok(0));
@@ -189,9 +195,20 @@ mod tests {
         assert_eq!(history.after(later_s), Ok(2));
     }
 
+    #[test]
+    fn who_is_behind_may_be_so_further_than_the_past_is_kept() {
+        let history = History::new(0, 2);
+        let before_s = now_unix_s();
+        history.add((0..3).map(event));
+        assert_eq!(ids(&history.from(1, 9).unwrap()), ["1", "2"]);
+        assert_eq!(history.from(0, 9), Err(Lost));
+        assert_eq!(history.after(before_s - 1), Err(Lost));
+        assert_eq!(history.after(now_unix_s()), Ok(3));
+    }
+
     #[tokio::test]
     async fn who_waits_is_told() {
-        let history = History::new(9);
+        let history = History::new(9, 0);
         let mut next = history.subscribe();
         history.add([]);
         assert!(!next.has_changed().unwrap());

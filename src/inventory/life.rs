@@ -37,10 +37,32 @@ pub(super) struct App {
     pub(super) image_name: Option<String>,
 }
 
+/// Where a pod was seen to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Its directory has appeared in a phase.
+    Entered(Phase),
+    /// Its directory has left this phase, and not for another one: it was removed, or moved
+    /// away.
+    Left(Phase),
+}
+
+/// What a look at a pod's directory has shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight<'a> {
+    pub(super) facts: &'a PodFacts,
+    /// The directory's inode.
+    pub(super) inode: u64,
+    /// Whether exit codes that are missing may still be on their way.
+    pub(super) waits_for_codes: bool,
+}
+
 /// How far a pod has come, as far as events were told of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Life {
     phase: Option<Phase>,
+    /// Of the directory that was seen last.
+    inode: Option<u64>,
     is_prepared: bool,
     is_aborted: bool,
     is_started: bool,
@@ -62,26 +84,68 @@ struct AppLife {
 
 impl Life {
     /// A pod that was there before anybody looked: how it came there makes no events.
-    pub(super) fn existing(facts: &PodFacts) -> Self {
+    pub(super) fn existing(sight: Sight<'_>) -> Self {
         let mut life = Self::default();
         // What has happened before is told nobody.
-        life.advance(&[], Some(facts));
+        life.advance(&[], Some(sight));
         life
     }
 
-    /// Goes on: the pod has entered the phases of `path`, in order, since this was called
-    /// last, and is now as `now` says; `None` when it is no more. Returns what has happened.
-    pub(super) fn advance(&mut self, path: &[Phase], now: Option<&PodFacts>) -> Vec<Happening> {
-        let mut told = Vec::new();
-        for phase in path.iter().copied().chain(now.map(|facts| facts.phase)) {
-            self.enter(phase, &mut told);
+    /// A pod that lay in `phase` before anybody looked, and has gone on before it was seen.
+    pub(super) fn existing_in(phase: Phase, sight: Option<Sight<'_>>) -> Self {
+        let mut life = Self::default();
+        if phase >= Phase::Run {
+            // Its apps may have started long ago, and pods are marked long after they exited.
+            life = sight.map(Self::existing).unwrap_or_default();
+            life.is_exited |= sight.is_none();
         }
-        if let Some(facts) = now {
-            self.see(facts, &mut told);
-        } else {
-            self.leave(&mut told);
+        life.is_collected = phase > Phase::Run;
+        life.enter(phase, &mut Vec::new());
+        life
+    }
+
+    /// Goes on: the pod has gone the way of `path` since this was called last, and is now as
+    /// `now` says; `None` when it is no more. Returns what has happened.
+    pub(super) fn advance(&mut self, path: &[Step], now: Option<Sight<'_>>) -> Vec<Happening> {
+        let mut told = Vec::new();
+        let mut has_left = false;
+        for step in path {
+            match step {
+                Step::Left(_) => has_left = true,
+                Step::Entered(phase) => {
+                    // What comes back is another one by the same name.
+                    if std::mem::take(&mut has_left) {
+                        self.leave(&mut told);
+                    }
+                    self.enter(*phase, &mut told);
+                }
+            }
+        }
+        match now {
+            Some(sight) => {
+                // Pods go on, not back. One whose way nobody saw has taken the place of another.
+                let is_another = self.inode.is_some_and(|inode| inode != sight.inode);
+                let is_back = self.phase.is_some_and(|phase| sight.facts.phase < phase);
+                if is_another && is_back {
+                    self.leave(&mut told);
+                }
+                self.inode = Some(sight.inode);
+                self.enter(sight.facts.phase, &mut told);
+                self.see(sight, &mut told);
+            }
+            None => self.leave(&mut told),
         }
         told
+    }
+
+    /// Whether the pod was seen last in `phase`.
+    pub(super) fn is_in(&self, phase: Phase) -> bool {
+        self.phase == Some(phase)
+    }
+
+    /// Whether the pod has ended, so that its apps have nothing more to tell.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_exited
     }
 
     fn enter(&mut self, phase: Phase, told: &mut Vec<Happening>) {
@@ -101,7 +165,8 @@ impl Life {
         self.phase = Some(phase);
     }
 
-    fn see(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
+    fn see(&mut self, sight: Sight<'_>, told: &mut Vec<Happening>) {
+        let facts = sight.facts;
         match (facts.phase, facts.lock) {
             (Phase::Prepare, Lock::Free) => self.aborted(told),
             // Someone tries again.
@@ -109,7 +174,7 @@ impl Life {
             _ => {}
         }
         if self.is_started {
-            self.see_apps(facts, told);
+            self.see_apps(sight, told);
         }
         let is_let_go = facts.phase == Phase::Run && facts.lock == Lock::Free;
         if is_let_go || facts.phase == Phase::ExitedGarbage {
@@ -122,7 +187,8 @@ impl Life {
 
     /// Starts and ends of apps, in the order of their times, and where these are the same, in
     /// the manifest's.
-    fn see_apps(&mut self, facts: &PodFacts, told: &mut Vec<Happening>) {
+    fn see_apps(&mut self, sight: Sight<'_>, told: &mut Vec<Happening>) {
+        let facts = sight.facts;
         let Some(manifest) = &facts.manifest else {
             return;
         };
@@ -141,7 +207,10 @@ impl Life {
                 // It starts but once, whatever becomes of `pid`.
                 false => life.started_at_ns.or(facts.started_at_ns),
             };
+            let is_awaited =
+                |status: &AppStatus| sight.waits_for_codes && status.exit_code.is_none();
             let status = more.status.filter(|_| !self.is_exited);
+            let status = status.filter(|status| !is_awaited(status));
             let at = self.apps.len();
             let was_running = life.is_running;
             let seen = life.see(started_at_ns, status).into_iter();
@@ -170,16 +239,15 @@ impl Life {
         }
     }
 
-    /// The pod is no more.
+    /// The pod is no more; what comes after it is another.
     fn leave(&mut self, told: &mut Vec<Happening>) {
-        if self.phase == Some(Phase::Prepare) && !self.is_prepared {
-            self.aborted(told);
+        if self.phase.is_some() {
+            if self.phase == Some(Phase::Prepare) && !self.is_prepared {
+                self.aborted(told);
+            }
+            self.collected(told);
         }
-        if self.is_started {
-            self.exited(told);
-        }
-        self.collected(told);
-        self.phase = None;
+        *self = Self::default();
     }
 
     fn prepared(&mut self, told: &mut Vec<Happening>) {
@@ -204,6 +272,9 @@ impl Life {
     }
 
     fn collected(&mut self, told: &mut Vec<Happening>) {
+        if self.is_started {
+            self.exited(told);
+        }
         if !std::mem::replace(&mut self.is_collected, true) {
             told.push(Happening::GarbageCollected);
         }

@@ -118,19 +118,21 @@ where
 {
     /// The inventory of `data_dir`, which is watched for changes unless `watch` is false. Calls
     /// about images wait `store_lock_timeout` for a locked index. Of what happens, the newest
-    /// `event_history` events are kept.
+    /// `event_history` events are kept, and `event_buffer` for those who are behind. Up to `changes_max` changes wait to be taken in.
     pub(crate) fn new(
         data_dir: PathBuf,
         watch: bool,
+        changes_max: usize,
         store_lock_timeout: Duration,
         event_history: usize,
+        event_buffer: usize,
     ) -> Self {
         Self {
             pods: Arc::new(tokio::sync::Mutex::new(LivePods::new(data_dir.clone()))),
             store: Arc::new(tokio::sync::Mutex::new(LiveStore::new(data_dir.clone()))),
             shared: Arc::new(Shared {
-                watching: Watching::new(data_dir, watch),
-                history: Arc::new(History::new(event_history)),
+                watching: Watching::new(data_dir, watch, changes_max),
+                history: Arc::new(History::new(event_history, event_buffer)),
                 reported: Reported::default(),
                 counters: Counters::default(),
             }),

@@ -13,7 +13,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use uuid::Uuid;
@@ -22,10 +22,10 @@ use super::{
     Unavailable,
     counters::Counters,
     history::{Event, EventKind},
-    life::{App, Happening, Life},
+    life::{App, Happening, Life, Sight, Step},
     lock,
     reported::Reported,
-    watcher::{PodChange, PodNews, Watcher},
+    watcher::{PodChange, PodNews, Rename, Watcher},
     watching::Watch,
 };
 use crate::{
@@ -38,6 +38,24 @@ use crate::{
 /// How long a pod stays suspect after a handle on it was closed: the kernel tells of the close
 /// just before it lets the lock go.
 const SUSPICION: Duration = Duration::from_secs(1);
+
+/// How often pods whose lock may change unseen are looked at when nobody asks.
+const PROBES: Duration = Duration::from_millis(100);
+
+/// How often pods that cannot be watched are read when nobody asks: events are told within a
+/// second (E-4).
+const UNWATCHED: Duration = Duration::from_millis(500);
+
+/// How long an app's status that was just written may be empty because it is being written,
+/// and where containers write through an overlay, older kernels do not tell when it is done.
+const WRITING: Duration = Duration::from_millis(500);
+
+/// How often a pod is looked for that moves while it is looked for, before the rest of the
+/// answer counts more.
+const TRIES: usize = 64;
+
+/// Likewise, where nobody tells whether it moves.
+const UNTOLD_TRIES: usize = 3;
 
 /// How many pods one thread reads before it takes in what has happened meanwhile, its own
 /// opening and closing included, so that the kernel's queue does not overflow by it.
@@ -80,6 +98,8 @@ pub(super) struct LivePods<C> {
     data_dir: PathBuf,
     generation: u64,
     host: u64,
+    /// Whether some pods cannot be watched.
+    has_unwatched: bool,
     tracked: BTreeMap<Uuid, Tracked<C>>,
     /// How much of each pod is kept read.
     depth: Depth,
@@ -92,12 +112,16 @@ pub(super) struct LivePods<C> {
     opened: HashMap<Uuid, Opened>,
     suspects: BTreeSet<Uuid>,
     lives: HashMap<Uuid, Life>,
-    /// The phases that pods have entered since they were read last.
-    paths: HashMap<Uuid, Vec<Phase>>,
+    /// Where pods went since they were read last.
+    paths: HashMap<Uuid, Path>,
+    /// Pods with an app whose exit code may be on its way.
+    awaited: BTreeSet<Uuid>,
     /// The data directory is another one than before: what is in it was there before.
     is_beginning: bool,
     /// What has happened and was not told of yet.
     happened: Vec<Event>,
+    /// Whether something is being looked at, or was when it came to a bad end.
+    is_looking: bool,
     /// Pods whose faults were not logged yet.
     unreported: BTreeSet<Uuid>,
     /// When to probe every lock once.
@@ -112,6 +136,59 @@ struct Tracked<C> {
     /// To probe the lock with, while the pod is suspect.
     handle: Option<LockHandle>,
     suspect_until: Option<Instant>,
+}
+
+/// Where a pod went.
+#[derive(Debug, Default)]
+struct Path {
+    steps: Vec<Step>,
+    has_begun: bool,
+    /// Where it lay before the first of them, if it was there.
+    origin: Option<Phase>,
+    /// How many of them there were when the pod was looked for last.
+    settled: usize,
+    /// Whether there are more since.
+    has_moved: bool,
+    /// The renaming by which it has left the phase that it was in, and entered none yet.
+    rename: Rename,
+}
+
+impl Path {
+    fn enter(&mut self, phase: Phase, rename: Rename) {
+        if rename.is_some() && self.rename == rename {
+            // From one phase to the next.
+            self.steps.pop();
+        }
+        self.has_begun = true;
+        self.rename = None;
+        self.has_moved = true;
+        self.steps.push(Step::Entered(phase));
+    }
+
+    /// The steps by which the pod has come to lie in `phase`, where it was found; those after
+    /// that are left. `was_there` says that it lay there before the first step, too.
+    fn up_to(&mut self, phase: Phase, was_there: bool) -> Vec<Step> {
+        let entered = |step: &Step| *step == Step::Entered(phase);
+        let seen = match self.steps.iter().rposition(entered) {
+            Some(last) => last + 1,
+            None if was_there => 0,
+            // It was seen before it was told of.
+            None => self.steps.len(),
+        };
+        let seen = seen.max(self.settled).min(self.steps.len());
+        self.settled = 0;
+        self.steps.drain(..seen).collect()
+    }
+
+    fn leave(&mut self, phase: Phase, rename: Rename) {
+        if !self.has_begun {
+            self.origin = Some(phase);
+        }
+        self.has_begun = true;
+        self.rename = rename;
+        self.has_moved = true;
+        self.steps.push(Step::Left(phase));
+    }
 }
 
 /// Who has a pod's directory open.
@@ -154,6 +231,7 @@ impl<C: Default> LivePods<C> {
             data_dir,
             generation: 0,
             host: 0,
+            has_unwatched: false,
             tracked: BTreeMap::new(),
             depth: Depth::Pod,
             dirty: BTreeSet::new(),
@@ -163,8 +241,10 @@ impl<C: Default> LivePods<C> {
             suspects: BTreeSet::new(),
             lives: HashMap::new(),
             paths: HashMap::new(),
+            awaited: BTreeSet::new(),
             is_beginning: true,
             happened: Vec::new(),
+            is_looking: false,
             unreported: BTreeSet::new(),
             probe_all_at: None,
             picture: None,
@@ -173,12 +253,23 @@ impl<C: Default> LivePods<C> {
 
     /// Takes in what watching has told. Cheap: nothing is looked at on disk.
     pub(super) fn take_in(&mut self, watch: &Watch, reported: &Reported, counters: &Counters) {
-        if watch.host != self.host {
-            self.host = watch.host;
+        if std::mem::take(&mut self.is_looking) {
+            self.begin_anew();
+        }
+        self.take_in_news(watch, reported, counters);
+    }
+
+    fn take_in_news(&mut self, watch: &Watch, reported: &Reported, counters: &Counters) {
+        if watch.pods_host != self.host {
+            self.host = watch.pods_host;
             self.is_beginning = true;
         }
         let Some(watcher) = &watch.watcher else {
-            self.generation = watch.generation;
+            if watch.generation != self.generation {
+                self.generation = watch.generation;
+                self.begin_anew();
+                self.probe_all_at = None;
+            }
             self.all_dirty = true;
             return;
         };
@@ -202,23 +293,32 @@ impl<C: Default> LivePods<C> {
         }
         for change in changes {
             match change {
-                PodChange::Entered(id, phase) => {
-                    self.paths.entry(id).or_default().push(phase);
+                PodChange::Entered(id, phase, rename) => {
+                    self.paths.entry(id).or_default().enter(phase, rename);
                     self.dirty.insert(id);
                 }
-                PodChange::Left(id) | PodChange::Touched(id) => {
+                PodChange::Left(id, phase, rename) => {
+                    self.paths.entry(id).or_default().leave(phase, rename);
                     self.dirty.insert(id);
                 }
+                PodChange::Touched(id) => drop(self.dirty.insert(id)),
                 PodChange::Opened(id) => {
                     self.opened.entry(id).or_default().open();
                     self.suspects.insert(id);
                 }
                 PodChange::Closed(id) => {
-                    if self.opened.entry(id).or_default().close() {
-                        if let Some(tracked) = self.tracked.get_mut(&id) {
+                    let opened = self.opened.entry(id).or_default();
+                    let is_others = opened.close();
+                    let is_over = *opened == Opened::default();
+                    match self.tracked.get_mut(&id) {
+                        Some(tracked) if is_others => {
                             tracked.suspect_until = Some(now + SUSPICION);
+                            self.suspects.insert(id);
                         }
-                        self.suspects.insert(id);
+                        Some(_) => {}
+                        // The last of a pod that is no more.
+                        None if is_over => drop(self.opened.remove(&id)),
+                        None => {}
                     }
                 }
                 PodChange::Odd(skipped) => {
@@ -226,9 +326,16 @@ impl<C: Default> LivePods<C> {
                         reported.skipped(&skipped);
                     }
                 }
+                PodChange::OddGone(skipped) => {
+                    self.skipped.remove(&skipped);
+                    reported.no_longer_skipped(&skipped);
+                }
             }
         }
-        self.dirty.extend(watcher.unwatched());
+        let unwatched = watcher.unwatched();
+        self.has_unwatched = !unwatched.is_empty();
+        self.dirty.extend(unwatched);
+        self.dirty.extend(&self.awaited);
     }
 
     /// Nothing that was told before counts: everything is read anew. Someone may have had a
@@ -236,6 +343,7 @@ impl<C: Default> LivePods<C> {
     /// that must be over.
     fn begin_anew(&mut self) {
         self.all_dirty = true;
+        self.has_unwatched = false;
         self.opened.clear();
         self.suspects.clear();
         for tracked in self.tracked.values_mut() {
@@ -272,15 +380,33 @@ impl<C: Default> LivePods<C> {
         reported: &Reported,
         counters: &Counters,
     ) -> Result<(), Unavailable> {
+        let is_all_dirty = std::mem::take(&mut self.all_dirty);
+        // Still so next time when this ends by a panic.
+        self.is_looking = true;
+        let looked = self.look_at(watch, want, is_all_dirty, reported, counters);
+        self.is_looking = false;
+        if looked.is_err() {
+            self.all_dirty |= is_all_dirty;
+        }
+        looked
+    }
+
+    fn look_at(
+        &mut self,
+        watch: &Watch,
+        want: Want,
+        is_all_dirty: bool,
+        reported: &Reported,
+        counters: &Counters,
+    ) -> Result<(), Unavailable> {
         let phases = PhaseDirs::open(&self.data_dir)?;
         let watcher = watch.watcher.as_deref();
         if let Want::All(depth) = want {
             self.deepen(depth);
         }
-        if let (Want::One(id, _), None) = (want, watcher) {
-            // Without watching, what is known of the others is worth nothing anyway.
-            self.dirty.insert(id);
-        } else if self.all_dirty {
+        // Without watching, what is known of the others is worth nothing anyway.
+        let is_for_one = matches!((want, watcher), (Want::One(..), None));
+        if is_all_dirty && !is_for_one {
             let entries = phases.entries()?;
             reported.all_skipped(&entries.skipped);
             self.skipped = entries.skipped.into_iter().collect();
@@ -288,18 +414,15 @@ impl<C: Default> LivePods<C> {
             self.dirty.extend(entries.pods.iter().map(|(id, _)| *id));
             Counters::add(&counters.scans);
         }
-        if let Want::One(id, depth) = want
-            && self
-                .tracked
-                .get(&id)
-                .is_none_or(|tracked| tracked.depth < depth)
-        {
-            self.dirty.insert(id);
+        if let Want::One(id, depth) = want {
+            let known = self.tracked.get(&id);
+            if is_for_one || known.is_none_or(|tracked| tracked.depth < depth) {
+                self.dirty.insert(id);
+            }
         }
         self.probe_suspects(&phases, watcher, counters)?;
-        self.read_dirty(&phases, watcher, want, reported, counters)?;
-        if !matches!((want, watcher), (Want::One(..), None)) {
-            self.all_dirty = false;
+        self.read_dirty(&phases, watch, want, reported, counters)?;
+        if !is_for_one {
             self.is_beginning = false;
         }
         self.calm_down();
@@ -355,63 +478,105 @@ impl<C: Default> LivePods<C> {
     fn read_dirty(
         &mut self,
         phases: &PhaseDirs,
-        watcher: Option<&Watcher>,
+        watch: &Watch,
         want: Want,
         reported: &Reported,
         counters: &Counters,
     ) -> Result<(), ScanError> {
-        let wanted: Vec<(Uuid, Depth)> = self
-            .dirty
-            .iter()
-            .map(|id| {
-                let known = match self.tracked.get(id) {
-                    Some(pod) => pod.depth,
-                    // What it has run is told of.
-                    None if self.paths.contains_key(id) => Depth::Statuses,
-                    None => Depth::Pod,
-                };
-                let depth = match want {
-                    Want::One(one, depth) if one == *id => depth,
-                    Want::One(..) | Want::All(_) => Depth::Pod,
-                };
-                (*id, depth.max(known).max(self.depth))
-            })
-            .collect();
-        let readings = read_all(phases, watcher, &wanted)?;
-        Counters::add_many(&counters.pods_read, readings.len());
-        for (id, reading) in readings {
-            match reading {
-                Some(found) => self.keep(found),
-                None => self.forget(id, watcher, reported),
+        let watcher = watch.watcher.as_deref();
+        let mut wanted: Vec<_> = self.dirty.iter().map(|id| self.how(*id, want)).collect();
+        let tries = watcher.map_or(UNTOLD_TRIES, |_| TRIES);
+        for tried in 1..=tries {
+            for (id, _) in &wanted {
+                if let Some(path) = self.paths.get_mut(id) {
+                    path.has_moved = false;
+                    path.settled = path.steps.len();
+                }
             }
-            self.dirty.remove(&id);
+            let readings = read_all(phases, watcher, &wanted)?;
+            Counters::add_many(&counters.pods_read, readings.len());
+            for (id, _) in &wanted {
+                self.dirty.remove(id);
+            }
+            // What has been seen of a pod's way is told by now, but for the last step.
+            if let Some(watcher) = watcher {
+                watcher.drain();
+                self.take_in_news(watch, reported, counters);
+            }
+            let are_many = readings.len() > KEPT_HANDLES;
+            wanted.clear();
+            for (id, reading) in readings {
+                let has_moved = self.paths.get(&id).is_some_and(|path| path.has_moved);
+                match reading {
+                    Some(found) => self.keep(found, watcher, are_many),
+                    None if tried < tries && (watcher.is_none() || has_moved) => {
+                        wanted.push(self.how(id, want));
+                    }
+                    // It is still there, and what is known of it as good as anything.
+                    None if has_moved => drop(self.dirty.insert(id)),
+                    None => self.forget(id, watcher, reported),
+                }
+            }
+            if wanted.is_empty() {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn keep(&mut self, found: Found) {
+    /// How to read a pod of which so much is wanted.
+    fn how(&self, id: Uuid, want: Want) -> (Uuid, How) {
+        let known = self.tracked.get(&id).map_or(Depth::Pod, |pod| pod.depth);
+        let asked = match want {
+            Want::One(one, depth) if one == id => depth,
+            Want::One(..) | Want::All(_) => Depth::Pod,
+        };
+        let how = How {
+            depth: asked.max(known).max(self.depth),
+            has_more_to_tell: match self.lives.get(&id) {
+                Some(life) => !life.is_over(),
+                None => !self.is_beginning,
+            },
+        };
+        (id, how)
+    }
+
+    fn keep(&mut self, found: Found, watcher: Option<&Watcher>, is_one_of_many: bool) {
+        let now = Instant::now();
+        self.live_on(found.facts.id, Some(&found));
         let Found {
             mut facts,
             depth,
             handle,
+            ..
         } = found;
         let id = facts.id;
         if !facts.faults.is_empty() {
             self.unreported.insert(id);
         }
-        self.live_on(id, Some(&facts));
         let old = self.tracked.remove(&id);
-        let opened = self.opened.entry(id).or_default();
-        if State::hangs_on_lock(facts.phase) {
-            // By which the lock was probed, whether it was kept or not.
-            opened.our_opens += 1;
-            opened.our_closes += u32::from(handle.is_none());
-        }
         let mut suspect_until = None;
+        let mut kept_handle = None;
+        if watcher.is_some() {
+            let opened = self.opened.entry(id).or_default();
+            opened.our_closes += u32::from(old.as_ref().is_some_and(|old| old.handle.is_some()));
+            if let Some(handle) = handle {
+                // Of two that open the pod at once the kernel may tell as of one, and the
+                // other is about to lock it.
+                opened.our_opens += 1;
+                if is_one_of_many || self.suspects.len() >= KEPT_HANDLES {
+                    opened.our_closes += 1;
+                    self.probe_all_at = Some(now + SUSPICION);
+                } else {
+                    kept_handle = Some(handle);
+                    suspect_until = Some(now + SUSPICION);
+                }
+            }
+            self.suspects.insert(id);
+        }
         let mut pod = None;
         if let Some(old) = old {
-            opened.our_closes += u32::from(old.handle.is_some());
-            suspect_until = old.suspect_until;
+            suspect_until = suspect_until.max(old.suspect_until);
             // P-9: when the pod was first seen there; taking it apart changes its directory.
             if old.pod.facts.phase == facts.phase && old.pod.facts.marked_at_ns.is_some() {
                 facts.marked_at_ns = old.pod.facts.marked_at_ns;
@@ -430,27 +595,70 @@ impl<C: Default> LivePods<C> {
         let tracked = Tracked {
             pod,
             depth,
-            handle,
+            handle: kept_handle,
             suspect_until,
         };
         self.tracked.insert(id, tracked);
-        self.suspects.insert(id);
     }
 
     /// Notes what has happened to a pod since it was read last.
-    fn live_on(&mut self, id: Uuid, now: Option<&PodFacts>) {
-        let path = self.paths.remove(&id).unwrap_or_default();
-        let happened = match (self.lives.get_mut(&id), now) {
-            (Some(life), _) => life.advance(&path, now),
-            (None, Some(facts)) if self.is_beginning => {
-                self.lives.insert(id, Life::existing(facts));
-                return;
-            }
-            // It was never there but as a name in between.
-            (None, None) if path.is_empty() => return,
-            (None, _) => self.lives.entry(id).or_default().advance(&path, now),
+    fn live_on(&mut self, id: Uuid, now: Option<&Found>) {
+        let mut waits_for_codes = false;
+        if let Some(found) = now {
+            waits_for_codes = is_writing_status(&found.facts);
+        }
+        match waits_for_codes {
+            true => self.awaited.insert(id),
+            false => self.awaited.remove(&id),
         };
-        if now.is_none() {
+        let sight = now.map(|found| Sight {
+            facts: &found.facts,
+            inode: found.inode,
+            waits_for_codes,
+        });
+        if let Some(sight) = sight
+            && self.is_beginning
+            && !self.lives.contains_key(&id)
+        {
+            let life = match self.paths.get(&id) {
+                None => Life::existing(sight),
+                // It has come or gone since it is watched: that is told at the next look.
+                Some(path) => {
+                    self.dirty.insert(id);
+                    path.origin
+                        .map(|phase| Life::existing_in(phase, Some(sight)))
+                        .unwrap_or_default()
+                }
+            };
+            self.lives.insert(id, life);
+            return;
+        }
+        let mut path = self.paths.remove(&id).unwrap_or_default();
+        let origin = path.origin;
+        let steps = match sight {
+            Some(Sight { facts, .. }) => {
+                let was_there = self
+                    .lives
+                    .get(&id)
+                    .is_some_and(|life| life.is_in(facts.phase));
+                path.up_to(facts.phase, was_there)
+            }
+            None => path.steps.split_off(0),
+        };
+        if !path.steps.is_empty() {
+            self.dirty.insert(id);
+            self.paths.insert(id, path);
+        }
+        if sight.is_none() && steps.is_empty() && !self.lives.contains_key(&id) {
+            // It was never there.
+            return;
+        }
+        let life = self.lives.entry(id).or_insert_with(|| {
+            let existing = origin.map(|phase| Life::existing_in(phase, sight));
+            existing.unwrap_or_default()
+        });
+        let happened = life.advance(&steps, sight);
+        if sight.is_none() {
             self.lives.remove(&id);
         }
         let events = happened.into_iter().map(|happening| event(id, happening));
@@ -469,6 +677,7 @@ impl<C: Default> LivePods<C> {
         self.live_on(id, None);
         self.opened.remove(&id);
         self.suspects.remove(&id);
+        self.unreported.remove(&id);
         reported.gone(id);
         if let Some(watcher) = watcher {
             watcher.forget_pod(id);
@@ -524,10 +733,33 @@ impl<C: Default> LivePods<C> {
         }
     }
 
-    /// Whether there are pods whose locks may change without anybody's telling.
-    pub(super) fn has_suspects(&self) -> bool {
-        !self.suspects.is_empty() || self.probe_all_at.is_some()
+    /// When to look again, though nobody tells of any change.
+    pub(super) fn patience(&self) -> Duration {
+        let is_suspicious = !self.suspects.is_empty() || self.probe_all_at.is_some();
+        // What is dirty now has changed while it was looked at.
+        if is_suspicious || !self.awaited.is_empty() || !self.dirty.is_empty() || self.all_dirty {
+            PROBES
+        } else if self.has_unwatched {
+            UNWATCHED
+        } else {
+            Duration::MAX
+        }
     }
+}
+
+/// Whether the status of an app was just made and has nothing in it yet.
+fn is_writing_status(facts: &PodFacts) -> bool {
+    let apps = facts.manifest.iter().flat_map(|manifest| &manifest.apps);
+    let mut empty = apps
+        .filter_map(|app| app.status)
+        .filter(|status| status.is_empty)
+        .peekable();
+    if empty.peek().is_none() {
+        return false;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_ns = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+    empty.any(|status| Duration::from_nanos(now_ns.abs_diff(status.written_at_ns)) < WRITING)
 }
 
 /// An event of a pod (E-2, E-3, E-5). rkt names a pod's machine, and by default its host,
@@ -585,20 +817,29 @@ impl<C> Tracked<C> {
     }
 }
 
-/// Reads these pods, each at least so deep, on as many threads as there are processors when
+/// How to read a pod.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    /// At least so deep.
+    depth: Depth,
+    /// Whether what its apps have done is still to be told.
+    has_more_to_tell: bool,
+}
+
+/// Reads these pods on as many threads as there are processors when
 /// there are many.
 fn read_all(
     phases: &PhaseDirs,
     watcher: Option<&Watcher>,
-    wanted: &[(Uuid, Depth)],
+    wanted: &[(Uuid, How)],
 ) -> Result<Vec<Reading>, ScanError> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = wanted.len().div_ceil(processors).max(PODS_PER_DRAIN);
     let readings = Mutex::new(Vec::with_capacity(wanted.len()));
-    let read_share = |share: &[(Uuid, Depth)]| -> Result<(), ScanError> {
+    let read_share = |share: &[(Uuid, How)]| -> Result<(), ScanError> {
         for some in share.chunks(PODS_PER_DRAIN) {
-            for (id, depth) in some {
-                let mut reading = read_one(phases, watcher, *id, *depth)?;
+            for (id, how) in some {
+                let mut reading = read_one(phases, watcher, *id, *how)?;
                 if let Some(found) = &mut reading
                     && wanted.len() > KEPT_HANDLES
                 {
@@ -632,13 +873,16 @@ fn read_all(
         .unwrap_or_else(|poison| poison.into_inner()))
 }
 
-/// Reads a pod: running ones whole, since what their apps do is told of.
+/// Reads a pod: whole where what its apps do is told of.
 fn read_one(
     phases: &PhaseDirs,
     watcher: Option<&Watcher>,
     id: Uuid,
-    depth: Depth,
+    how: How,
 ) -> Result<Option<Found>, ScanError> {
+    if let Some(watcher) = watcher {
+        watcher.begin_pod(id);
+    }
     let mut visit = |dir: &Dir, path: &str| {
         if let Some(watcher) = watcher {
             watcher.watch_pod(id, dir, path);
@@ -646,7 +890,14 @@ fn read_one(
     };
     let depth = |state| match state {
         State::Running => Depth::Statuses,
-        _ => depth,
+        State::Exited | State::Deleting | State::Garbage if how.has_more_to_tell => Depth::Statuses,
+        _ => how.depth,
     };
-    phases.read(id, depth, &mut visit)
+    let found = phases.read(id, depth, &mut visit)?;
+    if let (Some(watcher), Some(found)) = (watcher, &found)
+        && found.has_shared_files
+    {
+        watcher.cannot_watch(id);
+    }
+    Ok(found)
 }

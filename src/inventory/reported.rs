@@ -34,6 +34,11 @@ impl Reported {
         say(&mut lock(&self.skipped), skipped);
     }
 
+    /// Forgets an entry that is no pod.
+    pub(super) fn no_longer_skipped(&self, skipped: &Skipped) {
+        lock(&self.skipped).remove(skipped);
+    }
+
     /// Forgets a pod.
     pub(super) fn gone(&self, id: Uuid) {
         lock(&self.pods).remove(&id);

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io,
     path::PathBuf,
     sync::Arc,
 };
@@ -84,6 +85,8 @@ pub(super) struct LiveStore<C> {
     happened: Vec<Event>,
     /// The directories of manifests that are watched.
     watched: HashSet<String>,
+    /// Whether some of them could not be.
+    has_unwatched: bool,
     picture: Option<Arc<Images<C>>>,
     /// Whether what is wrong with images was logged.
     is_reported: bool,
@@ -134,6 +137,7 @@ impl<C: Default> LiveStore<C> {
             host: 0,
             happened: Vec::new(),
             watched: HashSet::new(),
+            has_unwatched: false,
             picture: None,
             is_reported: true,
         }
@@ -141,8 +145,8 @@ impl<C: Default> LiveStore<C> {
 
     /// Takes in what watching has told. Cheap: nothing is looked at on disk.
     pub(super) fn take_in(&mut self, watch: &Watch) {
-        if watch.host != self.host {
-            self.host = watch.host;
+        if watch.store_host != self.host {
+            self.host = watch.store_host;
             self.is_beginning = true;
         }
         if watch.generation != self.generation || watch.watcher.is_none() {
@@ -150,7 +154,9 @@ impl<C: Default> LiveStore<C> {
             self.index_dirty = true;
             self.all_dirty = true;
             self.watched.clear();
+            self.has_unwatched = false;
         }
+        self.all_dirty |= self.has_unwatched;
         if let Some(watcher) = &watch.watcher {
             let StoreNews {
                 index,
@@ -331,16 +337,28 @@ impl<C: Default> LiveStore<C> {
         let Ok(cas) = Dir::name(self.data_dir.join(store::CAS)) else {
             return;
         };
-        let mut path = dir;
-        while !path.is_empty() {
-            if let Ok(place) = cas.name_beneath(path) {
-                // Where it cannot be watched, the index is all that tells.
-                if let Err(error) = watcher.watch_manifests(&place) {
-                    tracing::warn!(%error, path, "manifests of images cannot be watched");
-                }
+        let mut watched = None;
+        loop {
+            let mut paths = std::iter::successors(Some(dir), |path| Some(path.rsplit_once('/')?.0));
+            let found = paths.find_map(|path| Some((path, cas.name_beneath(path).ok()?)));
+            let Some((path, place)) = found else {
+                break;
+            };
+            // Nothing more has appeared before what is there was watched.
+            if watched.replace(path) == Some(path) {
                 break;
             }
-            path = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            let way = paths.filter_map(|path| cas.name_beneath(path).ok());
+            let way: Result<(), io::Error> = way.map(|dir| watcher.watch_way(&dir)).collect();
+            if let Err(error) = way.and_then(|()| watcher.watch_manifests(&place))
+                && !std::mem::replace(&mut self.has_unwatched, true)
+            {
+                tracing::warn!(
+                    %error,
+                    path,
+                    "not all manifests of images can be watched; they are read at each call"
+                );
+            }
         }
         self.watched.insert(dir.to_owned());
     }

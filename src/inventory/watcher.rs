@@ -10,6 +10,7 @@ use std::{
     ffi::CStr,
     io,
     mem::MaybeUninit,
+    num::NonZero,
     os::fd::OwnedFd,
     path::Path,
     sync::Mutex,
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 use super::lock;
 use crate::{
-    host::{Dir, PhaseDirs, Skipped, pod_id},
+    host::{Dir, PhaseDirs, ScanError, Skipped, pod_id},
     layout::{self, Phase, store},
 };
 
@@ -44,6 +45,9 @@ const ENTRIES: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::MOVED_TO);
 
+/// Entries are moved.
+const MOVES: WatchFlags = WatchFlags::MOVED_FROM.union(WatchFlags::MOVED_TO);
+
 /// Files change. CLOSE_WRITE is not needed: what is written is seen as it is written.
 const FILES: WatchFlags = ENTRIES
     .union(WatchFlags::MODIFY)
@@ -61,9 +65,9 @@ const PHASE: WatchFlags = ENTRIES
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PodChange {
     /// A pod's directory appeared in a phase, made there or moved there.
-    Entered(Uuid, Phase),
+    Entered(Uuid, Phase, Rename),
     /// A pod's directory left a phase, moved or removed.
-    Left(Uuid),
+    Left(Uuid, Phase, Rename),
     /// Something that the pod's facts come from has changed.
     Touched(Uuid),
     /// Some process, perhaps this one, has opened the pod's directory.
@@ -72,7 +76,13 @@ pub(super) enum PodChange {
     Closed(Uuid),
     /// An entry that is no pod has appeared.
     Odd(Skipped),
+    /// It is no more.
+    OddGone(Skipped),
 }
+
+/// Which renaming has moved a directory: both its ends have the same. `None` where it was
+/// made or removed.
+pub(super) type Rename = Option<NonZero<u32>>;
 
 /// What has happened since one looked last.
 #[derive(Debug, Default)]
@@ -81,6 +91,13 @@ pub(super) struct PodNews {
     pub(super) changes: Vec<PodChange>,
     /// Changes are missing: everything has to be looked at anew.
     pub(super) overflowed: bool,
+}
+
+impl PodNews {
+    fn overflow(&mut self) {
+        self.changes.clear();
+        self.overflowed = true;
+    }
 }
 
 /// What has happened to the image store.
@@ -107,6 +124,17 @@ enum Place {
     Manifests,
 }
 
+/// Why a data directory is not watched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WatchError {
+    /// The system will not, or no more.
+    #[error("{0}")]
+    System(#[from] Errno),
+    /// A directory cannot be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+}
+
 /// Watches on a data directory. Dropping it lets them all go.
 #[derive(Debug)]
 pub(super) struct Watcher(Mutex<State>);
@@ -124,6 +152,10 @@ struct Known {
     of_pods: HashMap<Uuid, HashSet<i32>>,
     /// Pods of which not everything could be watched.
     unwatched: HashSet<Uuid>,
+    /// Whether it was logged that there are such.
+    is_unwatched_logged: bool,
+    /// How many changes may wait in `pods`.
+    changes_max: usize,
     pods: PodNews,
     store: StoreNews,
     /// The directories are no longer those of the data directory.
@@ -131,18 +163,20 @@ struct Known {
 }
 
 impl Watcher {
-    /// Watches the directories of pods in `data_dir`, `phases` being those that are there, and
-    /// that of the image index.
+    /// Watches the directories of pods in `data_dir`, and that of the image index. When more
+    /// than `changes_max` changes of pods have come that nobody asked for, they are forgotten,
+    /// as when the kernel's queue overflows.
     ///
     /// # Errors
     ///
-    /// When the system has no inotify, or not enough of it.
-    pub(super) fn new(data_dir: &Path, phases: &PhaseDirs) -> io::Result<Self> {
+    /// When the system has no inotify, or not enough of it, or the directories cannot be read.
+    pub(super) fn new(data_dir: &Path, changes_max: usize) -> Result<Self, WatchError> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let mut state = State {
-            inotify,
-            known: Known::default(),
+        let known = Known {
+            changes_max,
+            ..Known::default()
         };
+        let mut state = State { inotify, known };
         let trunks = [
             data_dir.to_owned(),
             data_dir.join(layout::PODS),
@@ -155,7 +189,8 @@ impl Watcher {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        for (phase, dir) in phases.dirs() {
+        // After those above them: one that is replaced from now on is told of.
+        for (phase, dir) in PhaseDirs::open(data_dir)?.dirs() {
             state.add(dir, PHASE, Place::Phase(phase))?;
         }
         match Dir::name(data_dir.join(store::DB_DIR)) {
@@ -164,6 +199,16 @@ impl Watcher {
             Err(errno) => return Err(errno.into()),
         }
         Ok(Self(Mutex::new(state)))
+    }
+
+    /// Begins to watch a pod anew, before it is read: what is watched already stays so.
+    pub(super) fn begin_pod(&self, id: Uuid) {
+        lock(&self.0).known.unwatched.remove(&id);
+    }
+
+    /// Notes that some of the pod's files can change without anybody's telling.
+    pub(super) fn cannot_watch(&self, id: Uuid) {
+        lock(&self.0).known.unwatched.insert(id);
     }
 
     /// Watches the directory at `path` beneath the pod's directory `dir`, and those on the way
@@ -193,7 +238,7 @@ impl Watcher {
             // directory above tells.
             Err(Errno::ACCESS) if place.may_be_searched().is_err() => {}
             Err(errno) => {
-                if state.known.unwatched.is_empty() {
+                if !std::mem::replace(&mut state.known.is_unwatched_logged, true) {
                     tracing::warn!(
                         pod = %id,
                         error = %errno,
@@ -213,6 +258,17 @@ impl Watcher {
     /// When that is not possible; then it has to be looked at at each call.
     pub(super) fn watch_manifests(&self, dir: &Dir) -> io::Result<()> {
         lock(&self.0).add(dir, FILES, Place::Manifests)?;
+        Ok(())
+    }
+
+    /// Watches a directory on the way to manifests: whether others take the place of what is
+    /// in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::watch_manifests`].
+    pub(super) fn watch_way(&self, dir: &Dir) -> io::Result<()> {
+        lock(&self.0).add(dir, MOVES | GONE, Place::Manifests)?;
         Ok(())
     }
 
@@ -239,7 +295,8 @@ impl Watcher {
             match events.next() {
                 Ok(event) => {
                     let name = event.file_name().map(CStr::to_bytes);
-                    known.note(event.wd(), event.events(), name);
+                    let rename = NonZero::new(event.cookie());
+                    known.note(event.wd(), event.events(), rename, name);
                 }
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => {}
@@ -301,12 +358,14 @@ impl State {
 }
 
 impl Known {
-    fn note(&mut self, wd: i32, what: ReadFlags, name: Option<&[u8]>) {
+    fn note(&mut self, wd: i32, what: ReadFlags, rename: Rename, name: Option<&[u8]>) {
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-            self.pods.changes.clear();
-            self.pods.overflowed = true;
+            self.pods.overflow();
             self.store.all = true;
             return;
+        }
+        if self.pods.changes.len() >= self.changes_max {
+            self.pods.overflow();
         }
         let Some(place) = self.places.get(&wd).cloned() else {
             return;
@@ -325,7 +384,7 @@ impl Known {
         match (place, name) {
             (Place::Trunk | Place::Phase(_), _) if is_gone => self.is_stale = true,
             (Place::Trunk, Some(name)) => self.is_stale |= is_trunk(name),
-            (Place::Phase(phase), Some(name)) => self.note_in_phase(phase, what, name),
+            (Place::Phase(phase), Some(name)) => self.note_in_phase(phase, what, rename, name),
             (Place::Trunk | Place::Phase(_), None) => {}
             (Place::Pod(id), _) => self.pods.changes.push(PodChange::Touched(id)),
             (Place::Index, _) if is_gone => self.is_stale = true,
@@ -339,20 +398,25 @@ impl Known {
         }
     }
 
-    fn note_in_phase(&mut self, phase: Phase, what: ReadFlags, name: &[u8]) {
-        let Some(id) = pod_id(name) else {
-            if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-                let name = String::from_utf8_lossy(name).into_owned();
-                let odd = PodChange::Odd(Skipped { phase, name });
-                self.pods.changes.push(odd);
+    fn note_in_phase(&mut self, phase: Phase, what: ReadFlags, rename: Rename, name: &[u8]) {
+        let has_come = what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
+        let has_gone = what.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM);
+        let is_dir = what.contains(ReadFlags::ISDIR);
+        let changes = &mut self.pods.changes;
+        let Some(id) = pod_id(name).filter(|_| is_dir) else {
+            let name = String::from_utf8_lossy(name).into_owned();
+            let skipped = Skipped { phase, name };
+            if has_come {
+                changes.push(PodChange::Odd(skipped));
+            } else if has_gone {
+                changes.push(PodChange::OddGone(skipped));
             }
             return;
         };
-        let changes = &mut self.pods.changes;
-        if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-            changes.push(PodChange::Entered(id, phase));
-        } else if what.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
-            changes.push(PodChange::Left(id));
+        if has_come {
+            changes.push(PodChange::Entered(id, phase, rename));
+        } else if has_gone {
+            changes.push(PodChange::Left(id, phase, rename));
         } else if what.contains(ReadFlags::OPEN) {
             changes.push(PodChange::Opened(id));
         } else if what.contains(ReadFlags::CLOSE_NOWRITE) {

@@ -4,20 +4,19 @@
 //! is looked at anew at each call: slower, and right all the same.
 
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FsWord, stat, statfs};
-
 use tokio::sync::Notify;
 
 use super::{lock, watcher::Watcher};
-use crate::{
-    host::PhaseDirs,
-    layout::{self, store},
-};
+use crate::layout::{self, store};
+
+/// How long a data directory is left alone that could not be watched.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// File systems (`f_type` of statfs(2)) that other machines or processes change without this
 /// kernel's knowing: inotify says nothing of that.
@@ -38,8 +37,10 @@ const SILENT: [(FsWord, &str); 9] = [
 pub(super) struct Watch {
     /// Goes up whenever watching began anew: nothing that was known before counts.
     pub(super) generation: u64,
-    /// Goes up whenever the data directory is another one.
-    pub(super) host: u64,
+    /// Goes up whenever the pods are another host's.
+    pub(super) pods_host: u64,
+    /// Goes up whenever the images are another host's.
+    pub(super) store_host: u64,
     /// Whether everything that is to be watched is there.
     pub(super) is_whole: bool,
     /// `None` where everything has to be looked at anew each time.
@@ -51,6 +52,7 @@ pub(super) struct Watch {
 pub(super) struct Watching {
     data_dir: PathBuf,
     is_wanted: bool,
+    changes_max: usize,
     state: Mutex<State>,
     /// Told when something has happened to pods.
     pub(super) pods_changed: Notify,
@@ -62,6 +64,9 @@ pub(super) struct Watching {
 struct State {
     watch: Watch,
     anchors: Anchors,
+    identity: Identity,
+    /// When to try to watch again, where that has failed.
+    retry_at: Instant,
     /// Why the data directory is not watched, as it was last said.
     said: Option<String>,
 }
@@ -81,22 +86,64 @@ impl Anchors {
     }
 }
 
+/// By what a host is told from another one that takes its place: the data directory, by device
+/// and inode, and the devices that pods and index lie on. What is made anew in the same data
+/// directory is the same host's.
+#[derive(Clone, Copy, Debug, Default)]
+struct Identity {
+    data_dir: Option<(u64, u64)>,
+    pods_device: Option<u64>,
+    store_device: Option<u64>,
+}
+
+impl Identity {
+    fn look(data_dir: &Path, Anchors([pods, store]): &Anchors) -> Self {
+        let stat = stat(data_dir).ok();
+        Self {
+            data_dir: stat.map(|stat| (stat.st_dev, stat.st_ino)),
+            pods_device: pods.map(|(device, _)| device),
+            store_device: store.map(|(device, _)| device),
+        }
+    }
+
+    /// Takes over what `now` is known; tells whether pods, and whether images, are another
+    /// host's than those before.
+    fn update(&mut self, now: Self) -> (bool, bool) {
+        let is_another = differs(&mut self.data_dir, now.data_dir);
+        let are_pods = differs(&mut self.pods_device, now.pods_device);
+        let is_store = differs(&mut self.store_device, now.store_device);
+        (is_another || are_pods, is_another || is_store)
+    }
+}
+
+/// What is not there is nothing else than before.
+fn differs<T: Copy + PartialEq>(known: &mut Option<T>, now: Option<T>) -> bool {
+    let before = *known;
+    *known = now.or(before);
+    before.is_some() && *known != before
+}
+
 impl Watching {
-    /// Watches `data_dir` from the first [`Self::look`] on, unless that is not wanted.
-    pub(super) fn new(data_dir: PathBuf, is_wanted: bool) -> Self {
+    /// Watches `data_dir` from the first [`Self::look`] on, unless that is not wanted; up to
+    /// `changes_max` changes wait to be asked for.
+    pub(super) fn new(data_dir: PathBuf, is_wanted: bool, changes_max: usize) -> Self {
         let state = State {
             watch: Watch {
                 generation: 0,
-                host: 0,
+                pods_host: 0,
+                store_host: 0,
                 is_whole: false,
                 watcher: None,
             },
             anchors: Anchors::default(),
+            identity: Identity::default(),
+            retry_at: Instant::now(),
             said: None,
         };
         Self {
             data_dir,
             is_wanted,
+            changes_max,
             state: Mutex::new(state),
             pods_changed: Notify::new(),
             store_changed: Notify::new(),
@@ -110,22 +157,25 @@ impl Watching {
         let State {
             watch,
             anchors,
+            identity,
+            retry_at,
             said,
         } = &mut *state;
         let now = Anchors::look(&self.data_dir);
         let is_good = match &watch.watcher {
             Some(watcher) => *anchors == now && watcher.drain(),
-            None => watch.generation > 0 && *anchors == now,
+            None => watch.generation > 0 && *anchors == now && Instant::now() < *retry_at,
         };
         if !is_good {
-            if *anchors != now || watch.host == 0 {
-                watch.host += 1;
-            }
+            let (pods, store) = identity.update(Identity::look(&self.data_dir, &now));
+            watch.pods_host += u64::from(pods);
+            watch.store_host += u64::from(store);
             watch.is_whole = now.0.iter().all(Option::is_some);
             *anchors = now;
             watch.generation += 1;
             // Before the new one: watches are limited.
             watch.watcher = None;
+            *retry_at = Instant::now() + RETRY;
             match self.begin() {
                 Ok(watcher) => {
                     watch.watcher = Some(Arc::new(watcher));
@@ -172,8 +222,7 @@ impl Watching {
         if let Some(name) = silent(&self.data_dir) {
             return Err(format!("on {name} nobody tells of changes"));
         }
-        let phases = PhaseDirs::open(&self.data_dir).map_err(|error| error.to_string())?;
-        Watcher::new(&self.data_dir, &phases).map_err(|error: io::Error| error.to_string())
+        Watcher::new(&self.data_dir, self.changes_max).map_err(|error| error.to_string())
     }
 }
 

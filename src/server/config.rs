@@ -16,6 +16,9 @@ const DEFAULT_STORE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many events are kept unless told otherwise.
 const DEFAULT_EVENT_HISTORY: usize = 100_000;
 
+/// How many changes of pods may wait unless told otherwise.
+const DEFAULT_CHANGES_MAX: usize = 1 << 16;
+
 /// How many events may wait for a listener unless told otherwise (E-14).
 const DEFAULT_STREAM_BUFFER: usize = 10_000;
 
@@ -49,6 +52,9 @@ pub struct Config {
     /// Whether the data directory is watched for changes, where that is possible; without, it
     /// is read anew at each call.
     pub watch: bool,
+    /// How many changes of pods may wait to be taken in, as a change waits in the kernel's queue
+    /// before; when there are more, all pods are read anew.
+    pub changes_max: usize,
     /// How many events are kept for listeners who ask for the past.
     pub event_history: usize,
     /// How many events may wait for a listener who is slow, before its stream is ended.
@@ -71,6 +77,7 @@ impl Config {
             trust_keys_from_https: false,
             store_lock_timeout: DEFAULT_STORE_LOCK_TIMEOUT,
             watch: true,
+            changes_max: DEFAULT_CHANGES_MAX,
             event_history: DEFAULT_EVENT_HISTORY,
             stream_buffer: DEFAULT_STREAM_BUFFER,
         }

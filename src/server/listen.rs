@@ -5,11 +5,13 @@ use std::{fmt, fs, future::Future, io, path::PathBuf, str::FromStr};
 
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, UnixListener, lookup_host};
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{StreamExt as _, wrappers::UnixListenerStream};
 use tonic::transport::{
     Error as TransportError,
     server::{Router, TcpIncoming},
 };
+
+use super::io::Cuttable;
 
 /// An address to listen on: `HOST:PORT` or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,10 +152,12 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                let incoming = incoming.map(|socket| socket.map(Cuttable::new));
                 router.serve_with_incoming_shutdown(incoming, stopped).await
             }
             Self::Unix(listener, _file) => {
                 let incoming = UnixListenerStream::new(listener);
+                let incoming = incoming.map(|socket| socket.map(Cuttable::new));
                 router.serve_with_incoming_shutdown(incoming, stopped).await
             }
         }

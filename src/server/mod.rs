@@ -2,9 +2,10 @@
 //! is the service's.
 
 mod config;
+mod io;
 mod listen;
 
-use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tonic::{
@@ -36,7 +37,7 @@ pub enum StartError {
         /// The directory.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        source: std::io::Error,
     },
     /// An address cannot be listened on, or is not to be.
     #[error(transparent)]
@@ -71,8 +72,10 @@ impl Server {
         let inventory = Arc::new(Inventory::new(
             config.data_dir.clone(),
             config.watch,
+            config.changes_max,
             config.store_lock_timeout,
             config.event_history,
+            config.stream_buffer,
         ));
         inventory.follow();
         let (drain, draining) = watch::channel(false);
@@ -192,7 +195,9 @@ fn check_data_dir(config: &Config) -> Result<(), StartError> {
     readable(config.data_dir.clone())?;
     match readable(config.data_dir.join(layout::PODS)) {
         // A host where rkt never ran has no pods.
-        Err(StartError::DataDir { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+        Err(StartError::DataDir { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
             Ok(())
         }
         result => result,

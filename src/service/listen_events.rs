@@ -8,18 +8,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::{
-    mpsc::{self, error::SendTimeoutError},
-    watch,
-};
+use prost::Message as _;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::Parts;
+use super::{Connection, Parts};
 use crate::{
     api::{Event, EventFilter, ListenEventsResponse},
     filter::event_matches,
-    inventory::{History, Lost},
+    inventory::{self, History, Lost},
 };
 
 /// The stream of a ListenEvents call.
@@ -27,6 +25,14 @@ pub(super) type Events = ReceiverStream<Result<ListenEventsResponse, Status>>;
 
 /// How many events are put into one message at most (E-15).
 const EVENTS_PER_MESSAGE: usize = 1000;
+
+/// How large a message is at least that is not filled any further: clients take 4 MiB by
+/// default.
+const MESSAGE_BYTES: usize = 1 << 20;
+
+/// How long a listener may take to read before what waits for it is counted: however much
+/// happens at once, none is slow that reads on.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// How long a listener that was too slow has to read that it was, before it is cut off (E-14).
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -36,8 +42,13 @@ const CLOCK: Duration = Duration::from_secs(1);
 
 /// Begins the stream of a listener. When this returns, nothing that happens from now on is
 /// missed (E-11).
-pub(super) async fn answer(service: &Arc<Parts>, filter: EventFilter) -> Result<Events, Status> {
+pub(super) async fn answer(
+    service: &Arc<Parts>,
+    filter: EventFilter,
+    connection: Connection,
+) -> Result<Events, Status> {
     let history = service.inventory.history().await?;
+    let live_from = history.next();
     let now_s = unix_time().as_secs();
     let set = |time_s: i64| u64::try_from(time_s).ok().filter(|time_s| *time_s > 0);
     let until_s = set(filter.until_time);
@@ -45,10 +56,10 @@ pub(super) async fn answer(service: &Arc<Parts>, filter: EventFilter) -> Result<
         // E-7
         Some(since_s) if since_s <= now_s => history.after(filter.since_time),
         // E-8
-        Some(_) => Ok(history.next()),
+        Some(_) => Ok(live_from),
         // E-11
         None if until_s.is_some_and(|until_s| until_s <= now_s) => history.after(i64::MIN),
-        None => Ok(history.next()),
+        None => Ok(live_from),
     };
     let next = first.map_err(|Lost| {
         Status::out_of_range(format!(
@@ -65,11 +76,20 @@ pub(super) async fn answer(service: &Arc<Parts>, filter: EventFilter) -> Result<
         filter,
         until_s,
         next,
+        live_from,
+        connection,
         draining: service.streams.draining.clone(),
         sender,
     };
     tokio::spawn(listener.run());
     Ok(ReceiverStream::new(receiver))
+}
+
+/// The events that wait for a listener who does not read, so far as they were counted.
+struct Waiting {
+    count: usize,
+    /// The number of the first that was not counted.
+    next: u64,
 }
 
 struct Listener {
@@ -82,21 +102,28 @@ struct Listener {
     until_s: Option<u64>,
     /// The number of the first event that was not looked at yet.
     next: u64,
+    /// The number of the first event that was not there when the call came.
+    live_from: u64,
+    connection: Connection,
     draining: watch::Receiver<bool>,
     sender: mpsc::Sender<Result<ListenEventsResponse, Status>>,
 }
 
 impl Listener {
     async fn run(mut self) {
-        if let Err(status) = self.listen().await {
-            // The listener gets to know, unless it reads not even that; then its buffers are
-            // let go of with the stream.
-            match self.sender.send_timeout(Err(status), LAST_WORD).await {
-                Ok(()) | Err(SendTimeoutError::Closed(_)) => {}
-                Err(SendTimeoutError::Timeout(_)) => {
-                    tracing::info!("a listener does not read its stream, and was left alone");
-                }
-            }
+        let Err(status) = self.listen().await else {
+            return;
+        };
+        // The listener gets to know, unless it reads not even that.
+        let told = async {
+            // Whether it has gone or has been told, it is over.
+            let _ = self.sender.send(Err(status)).await;
+            self.sender.closed().await;
+            self.connection.is_flowing().await;
+        };
+        if tokio::time::timeout(LAST_WORD, told).await.is_err() {
+            tracing::info!("a client does not read its stream of events, and is cut off");
+            self.connection.cut();
         }
     }
 
@@ -139,13 +166,25 @@ impl Listener {
         if events.is_empty() {
             return Ok(None);
         }
-        self.next += events.len() as u64;
-        let view = &self.service.view;
-        let wanted = events
-            .iter()
-            .map(|event| view.event(event))
-            .filter(|event| event_matches(&self.filter, event));
-        Ok(Some(wanted.collect()))
+        let mut wanted = Vec::new();
+        let mut size_bytes = 0;
+        for event in &events {
+            self.next += 1;
+            if let Some(event) = self.wanted(event) {
+                size_bytes += event.encoded_len();
+                wanted.push(event);
+            }
+            if size_bytes >= MESSAGE_BYTES {
+                break;
+            }
+        }
+        Ok(Some(wanted))
+    }
+
+    /// The event as a message, if the listener asked for it.
+    fn wanted(&self, event: &inventory::Event) -> Option<Event> {
+        let event = self.service.view.event(event);
+        event_matches(&self.filter, &event).then_some(event)
     }
 
     /// Sends these events, when the listener has read enough of those before. `false` when it
@@ -153,6 +192,17 @@ impl Listener {
     async fn send(&mut self, events: Vec<Event>) -> Result<bool, Status> {
         let mut more = self.more.clone();
         let mut draining = self.draining.clone();
+        let mut waiting = Waiting {
+            // What has been before the call is no sign of slowness.
+            count: if self.next > self.live_from {
+                events.len()
+            } else {
+                0
+            },
+            next: self.next.max(self.live_from),
+        };
+        let is_slow = tokio::time::sleep(HURRY);
+        tokio::pin!(is_slow);
         loop {
             tokio::select! {
                 biased;
@@ -164,28 +214,34 @@ impl Listener {
                     return Ok(true);
                 }
                 _ = draining.wait_for(|is_draining| *is_draining) => return Err(going_down()),
-                _ = more.changed() => {
-                    if self.waiting(events.len())? > self.service.streams.buffer {
-                        return Err(self.too_slow());
-                    }
-                }
+                () = is_slow.as_mut(), if !is_slow.is_elapsed() => {}
+                _ = more.changed(), if is_slow.is_elapsed() => {}
+            }
+            if is_slow.is_elapsed() {
+                self.count(&mut waiting)?;
             }
         }
     }
 
-    /// How many events wait for the listener, beside those `unsent`.
-    fn waiting(&self, unsent: usize) -> Result<usize, Status> {
-        let buffer = self.service.streams.buffer;
-        // Fewer than that wait in any case.
-        if unsent as u64 + (self.history.next() - self.next) <= buffer as u64 {
-            return Ok(0);
+    /// Counts the events that have come for the listener since they were counted last.
+    ///
+    /// # Errors
+    ///
+    /// When too many wait for it.
+    fn count(&self, waiting: &mut Waiting) -> Result<(), Status> {
+        loop {
+            let events = self.history.from(waiting.next, EVENTS_PER_MESSAGE);
+            let events = events.map_err(|Lost| self.too_slow())?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            waiting.next += events.len() as u64;
+            let wanted = events.iter().filter_map(|event| self.wanted(event));
+            waiting.count += wanted.count();
+            if waiting.count > self.service.streams.buffer {
+                return Err(self.too_slow());
+            }
         }
-        let events = self.history.from(self.next, usize::MAX);
-        let events = events.map_err(|Lost| self.too_slow())?;
-        let view = &self.service.view;
-        let events = events.iter().map(|event| view.event(event));
-        let wanted = events.filter(|event| event_matches(&self.filter, event));
-        Ok(unsent + wanted.take(buffer + 1).count())
     }
 
     fn too_slow(&self) -> Status {

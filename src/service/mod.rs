@@ -1,6 +1,7 @@
 //! Answering RPCs: one file per method, and [`view`], where facts become messages.
 //! What is on the disk comes from the inventory; nothing here parses or watches.
 
+mod connection;
 mod dialect;
 mod get_info;
 mod get_logs;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+pub(crate) use connection::Connection;
 pub use dialect::Dialect;
 
 use crate::{
@@ -136,8 +138,9 @@ impl PublicApi for Service {
         &self,
         request: Request<ListenEventsRequest>,
     ) -> Result<Response<Self::ListenEventsStream>, Status> {
+        let connection = request.extensions().get().cloned().unwrap_or_default();
         let filter = request.into_inner().filter.unwrap_or_default();
-        let events = listen_events::answer(&self.0, filter).await;
+        let events = listen_events::answer(&self.0, filter, connection).await;
         events.map(Response::new).map_err(short)
     }
 

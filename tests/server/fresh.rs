@@ -25,7 +25,7 @@ const PODS_MAX: usize = 30;
 /// which the watching server sees, so it is not done all the time.
 const STEPS_PER_COMPARISON: usize = 500;
 
-fn setting<T: FromStr>(name: &str, default: T) -> T {
+pub fn setting<T: FromStr>(name: &str, default: T) -> T {
     let value = env::var(name).ok().and_then(|value| value.parse().ok());
     value.unwrap_or(default)
 }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod broken;
+mod events;
 mod facts;
 mod fixtures;
 mod fresh;
@@ -12,6 +13,7 @@ mod hostile;
 mod hosts;
 mod json;
 mod lifecycle;
+mod listeners;
 mod marks;
 mod moving;
 mod odd;

@@ -1,0 +1,68 @@
+//! A client's connection, as far as calls have a say in it: one whose client does not read can
+//! be cut. A stream alone cannot: what is to be sent on it waits until its client reads.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// The connection that a call came by. The transport heeds it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connection(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    is_cut: watch::Sender<bool>,
+    is_stuck: watch::Sender<bool>,
+}
+
+impl Connection {
+    /// Has the transport let the connection go, with everything that waits in it.
+    pub(super) fn cut(&self) {
+        self.0.is_cut.send_replace(true);
+    }
+
+    /// Waits until the connection is to be let go.
+    pub(crate) async fn when_cut(self) {
+        wait_for(&self.0.is_cut, true).await;
+    }
+
+    /// Notes whether the client leaves what was sent to it unread.
+    pub(crate) fn set_stuck(&self, is_stuck: bool) {
+        if *self.0.is_stuck.borrow() != is_stuck {
+            self.0.is_stuck.send_replace(is_stuck);
+        }
+    }
+
+    /// Waits until the client has taken what was sent to it, as far as the transport knows.
+    pub(super) async fn is_flowing(&self) {
+        wait_for(&self.0.is_stuck, false).await;
+    }
+}
+
+async fn wait_for(sender: &watch::Sender<bool>, wanted: bool) {
+    // The sender is there for as long as this borrows it.
+    let _ = sender.subscribe().wait_for(|is| *is == wanted).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_done_to_one_is_done_to_all_of_its_calls() {
+        let connection = Connection::default();
+        connection.is_flowing().await;
+        connection.set_stuck(true);
+        let same = connection.clone();
+        let mut flowing = std::pin::pin!(same.is_flowing());
+        tokio::select! {
+            biased;
+            () = &mut flowing => panic!("it is stuck"),
+            () = std::future::ready(()) => {}
+        }
+        connection.set_stuck(false);
+        flowing.await;
+        connection.cut();
+        same.clone().when_cut().await;
+    }
+}
