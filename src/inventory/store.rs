@@ -6,7 +6,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
     path::PathBuf,
     sync::Arc,
 };
@@ -348,8 +347,8 @@ impl<C: Default> LiveStore<C> {
             if watched.replace(path) == Some(path) {
                 break;
             }
-            let way = paths.filter_map(|path| cas.name_beneath(path).ok());
-            let way: Result<(), io::Error> = way.map(|dir| watcher.watch_way(&dir)).collect();
+            let mut way = paths.filter_map(|path| cas.name_beneath(path).ok());
+            let way = way.try_for_each(|dir| watcher.watch_way(&dir));
             if let Err(error) = way.and_then(|()| watcher.watch_manifests(&place))
                 && !std::mem::replace(&mut self.has_unwatched, true)
             {

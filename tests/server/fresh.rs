@@ -4,7 +4,7 @@
 //! `RKT_TEST_STEPS` makes the lives longer (2,000 steps unless it is set), `RKT_TEST_SEED`
 //! makes others.
 
-use std::{collections::BTreeMap, env, str::FromStr};
+use std::{collections::BTreeMap, env, str::FromStr, time::Duration};
 
 use pretty_assertions::assert_eq;
 use rkt_api::api::{
@@ -20,6 +20,9 @@ use crate::support::{Client, Server};
 
 /// How many pods there are at most.
 const PODS_MAX: usize = 30;
+
+/// How long another client waits between two calls.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// How many steps lie between two comparisons with what is read anew. Reading opens pods,
 /// which the watching server sees, so it is not done all the time.
@@ -95,17 +98,33 @@ fn check(pod: &Pod, known: &Known, why: &str) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_step_is_in_the_next_answer() {
-    let steps = setting("RKT_TEST_STEPS", 2_000);
+    steps_are_in_the_next_answer(setting("RKT_TEST_STEPS", 2_000), &[]).await;
+}
+
+/// The check on the check.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_is_in_the_next_answer_where_nothing_is_watched() {
+    steps_are_in_the_next_answer(setting("RKT_TEST_STEPS", 2_000) / 10, &["--no-watch"]).await;
+}
+
+async fn steps_are_in_the_next_answer(steps: usize, args: &[&str]) {
     let seed = setting("RKT_TEST_SEED", 20_186);
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path().join("rkt");
     let mut player = Player::open(&dir).unwrap();
     let mut lives = Lives::new(seed, PODS_MAX).unwrap();
 
-    let watching = Server::start(&dir, &["--store-lock-timeout=1h"]);
+    let watching = Server::start(&dir, &[&["--store-lock-timeout=1h"], args].concat());
     let mut client = watching.client().await;
+    // Somebody else asks all the time, so that steps come while pods are being looked at.
+    let mut other = watching.client().await;
+    let others = tokio::spawn(async move {
+        while other.list_pods(ListPodsRequest::default()).await.is_ok() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
     let mut scanning = None;
     for number in 0..steps {
         let step = lives.next(player.state());
@@ -159,4 +178,5 @@ async fn every_step_is_in_the_next_answer() {
             }
         }
     }
+    others.abort();
 }

@@ -334,7 +334,7 @@ impl Deaf {
     }
 
     /// Reads on until the connection is at its end; whether that was a reset.
-    fn is_reset(mut self) -> bool {
+    fn ends_by_reset(mut self) -> bool {
         self.0.set_read_timeout(Some(DEADLINE)).unwrap();
         let mut buffer = vec![0; 1 << 20];
         loop {
@@ -408,7 +408,7 @@ async fn who_does_not_read_is_cut_off_and_harms_nobody() {
     tokio::task::block_in_place(|| {
         eventually("their sockets are closed", || sockets() <= before);
         for deaf in deaf {
-            assert!(deaf.is_reset(), "a reset");
+            assert!(deaf.ends_by_reset(), "a reset");
         }
     });
     // And who has read is a listener still.

@@ -22,3 +22,4 @@ mod recorded;
 mod snapshots;
 mod store;
 mod support;
+mod watching;
