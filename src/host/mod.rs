@@ -16,6 +16,8 @@ mod state;
 pub(crate) use beneath::Dir;
 pub(crate) use fault::Fault;
 pub(crate) use image::{ImageFacts, IndexError, image, image_index};
+#[cfg(test)]
+pub(crate) use pod::ManifestFacts;
 pub(crate) use pod::{AppFacts, AppImage, AppStatus, Depth, Found, LockHandle, PodFacts, Stage1};
 pub(crate) use scan::{PhaseDirs, ScanError, Skipped, pod_id};
 pub(crate) use state::{Lock, State};

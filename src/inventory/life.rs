@@ -344,3 +344,120 @@ impl AppLife {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        formats::appc::PodManifest,
+        host::{AppFacts, ManifestFacts, State},
+    };
+    use Happening::{AppExited, AppStarted, Exited, GarbageCollected, Prepared, Started};
+
+    const MANIFEST: &str = r#"{"acVersion": "0.8.11", "acKind": "PodManifest", "apps": [
+        {"name": "web", "image": {"id": "sha512-00"}}]}"#;
+
+    fn facts(phase: Phase, lock: Lock) -> PodFacts {
+        PodFacts {
+            id: uuid::Uuid::nil(),
+            phase,
+            state: State::of(phase, lock),
+            lock,
+            manifest: Some(ManifestFacts {
+                bytes: MANIFEST.into(),
+                manifest: PodManifest::parse(MANIFEST.as_bytes()).unwrap(),
+                apps: vec![AppFacts::default()],
+            }),
+            created_at_ns: None,
+            started_at_ns: (phase == Phase::Run).then_some(1),
+            marked_at_ns: None,
+            pid: None,
+            cgroup: None,
+            cgroup_process: None,
+            networks: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn sight(facts: &PodFacts) -> Option<Sight<'_>> {
+        Some(Sight {
+            facts,
+            inode: 1,
+            waits_for_codes: false,
+        })
+    }
+
+    fn web() -> App {
+        App {
+            name: "web".to_owned(),
+            image_id: "sha512-00".to_owned(),
+            image_name: None,
+        }
+    }
+
+    #[test]
+    fn what_nobody_saw_is_implied_once() {
+        let mut life = Life::default();
+        let exited = facts(Phase::Run, Lock::Free);
+        let told = life.advance(&[], sight(&exited));
+        let all = [
+            Prepared,
+            Started,
+            AppStarted(web()),
+            AppExited(web(), None),
+            Exited,
+        ];
+        assert_eq!(told, all);
+        assert_eq!(life.advance(&[], sight(&exited)), []);
+        assert_eq!(life.advance(&[], None), [GarbageCollected]);
+        assert_eq!(life.advance(&[], None), []);
+    }
+
+    #[test]
+    fn garbage_has_exited_before() {
+        let mut life = Life::existing(sight(&facts(Phase::Run, Lock::Held)).unwrap());
+        let told = life.advance(&[], sight(&facts(Phase::Garbage, Lock::Free)));
+        assert_eq!(told, [AppExited(web(), None), Exited, GarbageCollected]);
+    }
+
+    #[test]
+    fn another_by_the_same_name_has_a_life_of_its_own() {
+        let running = facts(Phase::Run, Lock::Held);
+        let prepared = facts(Phase::Prepared, Lock::Free);
+        let all = [AppExited(web(), None), Exited, GarbageCollected, Prepared];
+        // By the way that was seen.
+        let mut life = Life::existing(sight(&running).unwrap());
+        let way = [Step::Left(Phase::Run), Step::Entered(Phase::Prepared)];
+        assert_eq!(life.advance(&way, sight(&prepared)), all);
+        // By its directory.
+        let mut life = Life::existing(sight(&running).unwrap());
+        let mut other = sight(&prepared).unwrap();
+        other.inode = 2;
+        assert_eq!(life.advance(&[], Some(other)), all);
+        // One that was moved back is the same.
+        let mut life = Life::existing(sight(&running).unwrap());
+        assert_eq!(life.advance(&[], sight(&prepared)), []);
+    }
+
+    #[test]
+    fn an_exit_code_is_waited_for() {
+        let mut running = facts(Phase::Run, Lock::Held);
+        let mut life = Life::existing(sight(&running).unwrap());
+        let mut set = |exit_code: Option<i32>| {
+            let status = AppStatus {
+                exit_code,
+                written_at_ns: 5,
+                is_empty: exit_code.is_none(),
+            };
+            running.manifest.as_mut().unwrap().apps[0].status = Some(status);
+            running.clone()
+        };
+        let empty = set(None);
+        let mut waiting = sight(&empty).unwrap();
+        waiting.waits_for_codes = true;
+        assert_eq!(life.advance(&[], Some(waiting)), []);
+        let written = set(Some(7));
+        let told = life.advance(&[], sight(&written));
+        assert_eq!(told, [AppExited(web(), Some(7))]);
+    }
+}

@@ -901,3 +901,70 @@ fn read_one(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Phase::{Garbage, Prepare, Prepared, Run};
+    use Step::{Entered, Left};
+
+    fn rename(number: u32) -> Rename {
+        NonZero::new(number)
+    }
+
+    #[test]
+    fn what_is_renamed_has_not_left() {
+        let mut path = Path::default();
+        path.leave(Prepare, rename(1));
+        path.enter(Prepared, rename(1));
+        path.leave(Prepared, rename(2));
+        path.enter(Run, rename(2));
+        assert_eq!(path.steps, [Entered(Prepared), Entered(Run)]);
+        assert_eq!(path.origin, Some(Prepare));
+        // Removed, moved away and made, each by the same name.
+        path.leave(Run, None);
+        path.enter(Prepare, None);
+        path.leave(Prepare, rename(3));
+        path.enter(Prepare, rename(4));
+        let anew = [Left(Run), Entered(Prepare), Left(Prepare), Entered(Prepare)];
+        assert_eq!(path.steps[2..], anew);
+    }
+
+    #[test]
+    fn a_way_is_told_as_far_as_it_was_seen() {
+        let path = |settled| Path {
+            steps: vec![Entered(Prepared), Entered(Run), Entered(Garbage)],
+            settled,
+            ..Path::default()
+        };
+        for (seen_in, was_there, settled, told) in [
+            (Run, false, 0, 2),
+            (Run, false, 3, 3),
+            // It has gone on since it was seen.
+            (Prepare, true, 0, 0),
+            (Prepare, true, 1, 1),
+            // It was seen before the kernel had told of it.
+            (Phase::ExitedGarbage, false, 0, 3),
+        ] {
+            let mut path = path(settled);
+            let steps = path.up_to(seen_in, was_there);
+            assert_eq!(steps.len(), told, "{seen_in}, {settled}");
+            assert_eq!(steps.len() + path.steps.len(), 3);
+        }
+    }
+
+    #[test]
+    fn who_has_a_pod_open_is_counted_without_this_process() {
+        let mut opened = Opened {
+            our_opens: 1,
+            our_closes: 1,
+            ..Opened::default()
+        };
+        opened.open();
+        opened.open();
+        assert_eq!(opened.others, 1);
+        assert!(!opened.close());
+        assert!(opened.close());
+        assert_eq!(opened, Opened::default());
+    }
+}
