@@ -48,14 +48,21 @@ pub(crate) enum IndexError {
     /// A file or directory cannot be read.
     #[error("failed to read {file} of the image index: {cause}")]
     File { file: &'static str, cause: Cause },
+    /// The index had images, and now its file is gone or has no bytes. rkt never does that to
+    /// it: somebody is just writing it anew, or it is damaged.
+    #[error("the image index was emptied")]
+    Emptied,
     /// The index is damaged.
     #[error("the image index is damaged: {0}")]
     Damaged(ql::Error),
 }
 
 /// Reads the image index of `data_dir`, the row written last first. A store that is not
-/// there has no images.
-pub(crate) fn image_index(data_dir: &Path) -> Result<Vec<rkt::Image>, IndexError> {
+/// there has no images, and neither has one with an empty index, unless it `had_images`.
+pub(crate) fn image_index(
+    data_dir: &Path,
+    had_images: bool,
+) -> Result<Vec<rkt::Image>, IndexError> {
     let unreadable = |file, cause| IndexError::File { file, cause };
     let dir = match Dir::open(data_dir.join(store::DB_DIR)) {
         Ok(dir) => dir,
@@ -75,6 +82,9 @@ pub(crate) fn image_index(data_dir: &Path) -> Result<Vec<rkt::Image>, IndexError
         Err(cause) => Err(unreadable(file, cause)),
     };
     let file = read(store::DB)?;
+    if file.is_empty() && had_images {
+        return Err(IndexError::Emptied);
+    }
     let log = read(store::DB_LOG)?;
     drop(dir);
 

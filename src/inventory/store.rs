@@ -197,7 +197,9 @@ impl<C: Default> LiveStore<C> {
         for _ in 1..TRIES {
             if self.index_dirty {
                 Counters::add(&counters.indexes_read);
-                self.rows = Some(host::image_index(&self.data_dir)?.into());
+                let had_images = self.rows.as_ref().is_some_and(|rows| !rows.is_empty());
+                let rows = host::image_index(&self.data_dir, had_images)?;
+                self.rows = Some(rows.into());
                 self.index_dirty = false;
                 self.picture = None;
             }
