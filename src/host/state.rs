@@ -15,7 +15,7 @@ pub(crate) enum Lock {
 }
 
 /// The state of a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     /// The state hangs on a lock that cannot be probed.
     Unknown,
@@ -30,6 +30,18 @@ pub(crate) enum State {
 }
 
 impl State {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Unknown,
+        Self::Embryo,
+        Self::Preparing,
+        Self::AbortedPrepare,
+        Self::Prepared,
+        Self::Running,
+        Self::Exited,
+        Self::Deleting,
+        Self::Garbage,
+    ];
+
     /// The state of a pod in `phase` whose lock is `lock`.
     pub(crate) fn of(phase: Phase, lock: Lock) -> Self {
         match (phase, lock) {

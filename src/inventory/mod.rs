@@ -11,6 +11,7 @@
 mod counters;
 mod follow;
 mod history;
+mod index;
 mod life;
 mod pods;
 mod reported;
@@ -20,6 +21,7 @@ mod watching;
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -34,6 +36,7 @@ use crate::{
 };
 use counters::Counters;
 pub(crate) use history::{Event, EventKind, History, Lost};
+pub(crate) use index::Traits;
 pub(crate) use pods::Pod;
 use pods::{LivePods, Picture, Want};
 use reported::Reported;
@@ -95,7 +98,7 @@ pub(crate) enum ImageError {
     Unavailable(#[from] Unavailable),
 }
 
-/// All pods at one moment.
+/// Pods at one moment.
 #[derive(Debug)]
 pub(crate) struct Pods<P> {
     picture: Arc<Picture<P>>,
@@ -146,9 +149,16 @@ where
         self.shared.watching.begin_anew();
     }
 
-    /// All pods, each read at least so deep.
-    pub(crate) async fn pods(&self, depth: Depth) -> Result<Pods<P>, Unavailable> {
-        let asked = asked(&self.shared, LivePods::picture);
+    /// All pods, each read at least so deep, that may be taken by one of `filters`; where there
+    /// are none, simply all. Others may be among them.
+    pub(crate) async fn pods(
+        &self,
+        filters: Vec<Traits>,
+        depth: Depth,
+    ) -> Result<Pods<P>, Unavailable> {
+        let asked = asked(&self.shared, move |live: &mut LivePods<P>| {
+            live.picture_of(&filters)
+        });
         let picture = self.current(Want::All(depth), asked).await?;
         let cgroups = match picture.in_proc.is_empty() {
             true => BTreeMap::new(),
@@ -163,6 +173,17 @@ where
             }
         };
         Ok(Pods { picture, cgroups })
+    }
+
+    /// The pods whose ids lie between these two, both included.
+    pub(crate) async fn pods_between(
+        &self,
+        ids: RangeInclusive<Uuid>,
+    ) -> Result<Vec<Arc<Pod<P>>>, Unavailable> {
+        let asked = asked(&self.shared, move |live: &mut LivePods<P>| {
+            live.between(ids)
+        });
+        self.current(Want::All(Depth::Pod), asked).await
     }
 
     /// The pod `id`, if there is one, read at least so deep; and its cgroup where that is not

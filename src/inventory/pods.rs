@@ -10,6 +10,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     num::NonZero,
+    ops::RangeInclusive,
     path::PathBuf,
     sync::{Arc, Mutex},
     thread,
@@ -22,6 +23,7 @@ use super::{
     Unavailable,
     counters::Counters,
     history::{Event, EventKind},
+    index::{Index, Traits},
     life::{App, Happening, Life, Sight, Step},
     lock,
     reported::Reported,
@@ -74,13 +76,25 @@ pub(crate) struct Pod<C> {
     pub(crate) cache: C,
 }
 
-/// All pods.
+/// Pods at one moment.
 #[derive(Debug)]
 pub(super) struct Picture<C> {
     /// In the order of their ids.
     pub(super) pods: Vec<Arc<Pod<C>>>,
     /// Those whose cgroup only `/proc` knows.
     pub(super) in_proc: Vec<(Uuid, Stage1)>,
+}
+
+impl<C> Picture<C> {
+    fn of<'a>(tracked: impl Iterator<Item = &'a Tracked<C>>) -> Arc<Self>
+    where
+        C: 'a,
+    {
+        let pods: Vec<_> = tracked.map(|tracked| Arc::clone(&tracked.pod)).collect();
+        let process = |pod: &Arc<Pod<C>>| Some((pod.facts.id, pod.facts.cgroup_process?));
+        let in_proc = pods.iter().filter_map(process).collect();
+        Arc::new(Self { pods, in_proc })
+    }
 }
 
 /// Which pods an answer needs, and how much of them.
@@ -101,6 +115,8 @@ pub(super) struct LivePods<C> {
     /// Whether some pods cannot be watched.
     has_unwatched: bool,
     tracked: BTreeMap<Uuid, Tracked<C>>,
+    /// What those have.
+    index: Index,
     /// How much of each pod is kept read.
     depth: Depth,
     /// Pods that have to be read anew.
@@ -202,12 +218,14 @@ struct Opened {
 }
 
 impl Opened {
-    /// Takes in that someone has opened the directory.
-    fn open(&mut self) {
-        match self.our_opens {
-            0 => self.others += 1,
-            _ => self.our_opens -= 1,
+    /// Takes in that someone has opened the directory; `true` when it was someone else.
+    fn open(&mut self) -> bool {
+        if self.our_opens > 0 {
+            self.our_opens -= 1;
+            return false;
         }
+        self.others += 1;
+        true
     }
 
     /// Takes in that someone has closed it; `true` when it was someone else.
@@ -233,6 +251,7 @@ impl<C: Default> LivePods<C> {
             host: 0,
             has_unwatched: false,
             tracked: BTreeMap::new(),
+            index: Index::default(),
             depth: Depth::Pod,
             dirty: BTreeSet::new(),
             all_dirty: true,
@@ -303,8 +322,10 @@ impl<C: Default> LivePods<C> {
                 }
                 PodChange::Touched(id) => drop(self.dirty.insert(id)),
                 PodChange::Opened(id) => {
-                    self.opened.entry(id).or_default().open();
-                    self.suspects.insert(id);
+                    // Our own probes must not lead to more of them.
+                    if self.opened.entry(id).or_default().open() {
+                        self.suspects.insert(id);
+                    }
                 }
                 PodChange::Closed(id) => {
                     let opened = self.opened.entry(id).or_default();
@@ -583,9 +604,12 @@ impl<C: Default> LivePods<C> {
             }
             if old.pod.facts == facts && old.depth == depth {
                 pod = Some(old.pod);
+            } else {
+                self.index.remove(&old.pod.facts);
             }
         }
         let pod = pod.unwrap_or_else(|| {
+            self.index.insert(&facts);
             self.picture = None;
             Arc::new(Pod {
                 facts,
@@ -671,7 +695,8 @@ impl<C: Default> LivePods<C> {
     }
 
     fn forget(&mut self, id: Uuid, watcher: Option<&Watcher>, reported: &Reported) {
-        if self.tracked.remove(&id).is_some() {
+        if let Some(old) = self.tracked.remove(&id) {
+            self.index.remove(&old.pod.facts);
             self.picture = None;
         }
         self.live_on(id, None);
@@ -709,13 +734,22 @@ impl<C: Default> LivePods<C> {
     /// All pods.
     pub(super) fn picture(&mut self) -> Arc<Picture<C>> {
         let tracked = self.tracked.values();
-        let picture = self.picture.get_or_insert_with(|| {
-            let pods: Vec<_> = tracked.map(|tracked| Arc::clone(&tracked.pod)).collect();
-            let process = |pod: &Arc<Pod<C>>| Some((pod.facts.id, pod.facts.cgroup_process?));
-            let in_proc = pods.iter().filter_map(process).collect();
-            Arc::new(Picture { pods, in_proc })
-        });
+        let picture = self.picture.get_or_insert_with(|| Picture::of(tracked));
         Arc::clone(picture)
+    }
+
+    /// The pods that one of these filters may take, and perhaps others.
+    pub(super) fn picture_of(&mut self, filters: &[Traits]) -> Arc<Picture<C>> {
+        match self.index.candidates(&self.tracked, filters) {
+            Some(candidates) => Picture::of(candidates.into_iter()),
+            None => self.picture(),
+        }
+    }
+
+    /// The pods whose ids lie between these two.
+    pub(super) fn between(&self, ids: RangeInclusive<Uuid>) -> Vec<Arc<Pod<C>>> {
+        let tracked = self.tracked.range(ids);
+        tracked.map(|(_, pod)| Arc::clone(&pod.pod)).collect()
     }
 
     /// The pod `id`.

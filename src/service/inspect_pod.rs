@@ -1,5 +1,7 @@
 //! InspectPod (clauses P): one pod, named by its id or the beginning of it (P-17).
 
+use std::ops::RangeInclusive;
+
 use tonic::Status;
 use uuid::Uuid;
 
@@ -8,7 +10,10 @@ use super::{
     prepared::{Items, encode},
     view::PodCall,
 };
-use crate::{host::Depth, inventory::Unavailable};
+use crate::inventory::Unavailable;
+
+/// How many hexadecimal digits a UUID has.
+const DIGITS: usize = 32;
 
 pub(super) async fn answer(service: &Parts, id: &str) -> Result<Items, Status> {
     let call = PodCall::Inspect;
@@ -50,15 +55,24 @@ async fn resolve(service: &Parts, id: &str) -> Result<Option<Uuid>, Status> {
 }
 
 async fn with_beginning(service: &Parts, beginning: &str) -> Result<Vec<Uuid>, Unavailable> {
-    let pods = service.inventory.pods(Depth::Pod).await?;
-    let shown = pods
-        .iter()
-        .map(|(pod, _)| &pod.facts)
-        .filter(|facts| service.view.shows(facts.phase));
-    let ids = shown.map(|facts| facts.id);
-    Ok(ids
-        .filter(|uuid| uuid.hyphenated().to_string().starts_with(beginning))
-        .collect())
+    let Some(ids) = range(beginning) else {
+        return Ok(Vec::new());
+    };
+    let pods = service.inventory.pods_between(ids).await?;
+    let facts = pods.iter().map(|pod| &pod.facts);
+    let shown = facts.filter(|facts| service.view.shows(facts.phase));
+    Ok(shown.map(|facts| facts.id).collect())
+}
+
+/// The first and the last UUID that begin with this text, itself the beginning of one.
+fn range(beginning: &str) -> Option<RangeInclusive<Uuid>> {
+    let begun: String = beginning.split('-').collect();
+    let [first, last] = ['0', 'f'].map(|rest| {
+        let rest = std::iter::repeat(rest);
+        let text: String = begun.chars().chain(rest).take(DIGITS).collect();
+        Uuid::try_parse(&text).ok()
+    });
+    Some(first?..=last?)
 }
 
 /// Whether `text` is a UUID in lower case with dashes, or begins one.
@@ -84,7 +98,14 @@ mod tests {
     fn beginnings_of_uuids_are_told_from_other_text() {
         let uuid = "00000003-1111-4222-8333-44445555666f";
         for length in 1..=uuid.len() {
-            assert!(begins_uuid(&uuid[..length]), "{length}");
+            let beginning = &uuid[..length];
+            assert!(begins_uuid(beginning), "{length}");
+            let range = range(beginning).unwrap();
+            for end in [range.start(), range.end()] {
+                let end = end.hyphenated().to_string();
+                assert!(end.starts_with(beginning), "{length}: {end}");
+            }
+            assert!(range.contains(&Uuid::try_parse(uuid).unwrap()), "{length}");
         }
         for text in [
             "",

@@ -124,7 +124,7 @@ impl View {
         let mut pod = Pod {
             id: facts.id.hyphenated().to_string(),
             pid: self.rules.no_pid,
-            state: self.pod_state(facts).into(),
+            state: self.state(facts.state).into(),
             ..Pod::default()
         };
         let unprepared = matches!(
@@ -135,7 +135,7 @@ impl View {
             return Some(pod);
         }
         self.fill_manifest(&mut pod, facts, call);
-        if unprepared || self.is_undefined(facts) {
+        if unprepared || self.is_undefined(facts.state) {
             return Some(pod);
         }
         pod.pid = facts.pid.unwrap_or(self.rules.no_pid);
@@ -168,13 +168,14 @@ impl View {
     }
 
     /// S-7: a state that the dialect has no name for.
-    fn is_undefined(&self, facts: &PodFacts) -> bool {
-        facts.state == State::Deleting && !self.rules.deleting
+    fn is_undefined(&self, state: State) -> bool {
+        state == State::Deleting && !self.rules.deleting
     }
 
-    fn pod_state(&self, facts: &PodFacts) -> PodState {
-        match facts.state {
-            State::Deleting if self.is_undefined(facts) => PodState::Undefined,
+    /// What a pod's state is called.
+    pub(super) fn state(&self, state: State) -> PodState {
+        match state {
+            _ if self.is_undefined(state) => PodState::Undefined,
             State::Unknown => PodState::Undefined,
             State::Embryo => PodState::Embryo,
             State::Preparing => PodState::Preparing,
@@ -217,7 +218,7 @@ impl View {
     fn app_state(&self, app: &AppFacts, pod: &PodFacts) -> (AppState, i32) {
         let exit_code = app.status.and_then(|status| status.exit_code).unwrap_or(0);
         match (pod.phase, pod.state) {
-            _ if self.is_undefined(pod) => (AppState::Undefined, 0),
+            _ if self.is_undefined(pod.state) => (AppState::Undefined, 0),
             (_, State::Running) if !self.rules.exits_in_running_pods => {
                 (AppState::Running, exit_code)
             }
