@@ -1,160 +1,223 @@
-//! What calls cost a client on loopback, by the number of pods and images. The host lies in the
-//! temporary directory, and the page cache is warm after the first call.
+//! What calls cost a client over a Unix socket, by the number of pods and images. The host lies
+//! in the temporary directory, and the page cache is warm.
+//!
+//! Each call is made of three servers, one after the other: `watching` is the server as it is,
+//! `scanning` the one that looks at the disk at each call (`--no-watch`), and `yardstick` a bare
+//! tonic server that has the very same bytes in memory. What counts is how they compare.
 //!
 //! `cargo bench --bench calls`; figures are kept in `benches/README.md`.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+#[path = "support/hosts.rs"]
+mod hosts;
+#[path = "support/raw.rs"]
+mod raw;
+#[path = "support/replay.rs"]
+mod replay;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use hosts::id;
+use prost::Message;
+use raw::{Client, INSPECT_POD, LIST_IMAGES, LIST_PODS, Method};
+use replay::Replay;
 use rkt_api::{
     api::{
-        InspectPodRequest, ListImagesRequest, ListPodsRequest, public_api_client::PublicApiClient,
+        InspectPodRequest, KeyValue, ListImagesRequest, ListPodsRequest, ListPodsResponse,
+        PodFilter, PodState,
     },
-    server::{Config, Server},
-};
-use rkt_sim::{
-    host::Host,
-    spec::{App, Image, Network, Phase, Pod, Process, Started},
+    server::{Config, ListenAddress, Server},
 };
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
-use tonic::transport::Channel;
-use uuid::Uuid;
+use tokio::{net::UnixListener, runtime::Runtime};
 
-type Client = PublicApiClient<Channel>;
+/// A call, with a name for it.
+struct Call {
+    name: String,
+    method: Method,
+    request: Bytes,
+}
+
+impl Call {
+    fn new(name: impl Into<String>, method: Method, request: &impl Message) -> Self {
+        Self {
+            name: name.into(),
+            method,
+            request: request.encode_to_vec().into(),
+        }
+    }
+}
 
 /// A host that is served in this process until it is dropped.
 struct Bench {
     runtime: Runtime,
-    client: Client,
-    _dir: TempDir,
+    dir: TempDir,
+    watching: Client,
+    scanning: Client,
 }
 
 impl Bench {
     fn new(pods: u32, images: u32) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let host = Host::create(dir.path().join("rkt")).expect("a host");
-        for number in 0..pods {
-            host.write_pod(&pod(number)).expect("a pod");
-        }
-        let images: Vec<Image> = (0..images).map(image).collect();
-        host.write_images(&images).expect("images");
+        let host = hosts::write(&dir.path().join("rkt"), pods, images);
 
         let runtime = Runtime::new().expect("a runtime");
-        let client = runtime.block_on(async {
-            let mut config = Config::new(host.dir());
-            config.listen = vec!["127.0.0.1:0".parse().expect("an address")];
-            let server = Server::bind(config).await.expect("a server");
-            let url = format!("http://{}", server.addresses()[0]);
-            tokio::spawn(server.serve(std::future::pending()));
-            let client = Client::connect(url).await.expect("a connection");
-            client.max_decoding_message_size(usize::MAX)
+        let [watching, scanning] = [true, false].map(|watch| {
+            runtime.block_on(async {
+                let socket = dir.path().join(format!("watch-{watch}.sock"));
+                let mut config = Config::new(host.dir());
+                config.listen = vec![ListenAddress::Unix(socket)];
+                config.watch = watch;
+                let server = Server::bind(config).await.expect("a server");
+                let address = server.addresses().remove(0);
+                tokio::spawn(server.serve(std::future::pending()));
+                Client::connect(address).await
+            })
         });
         Self {
             runtime,
-            client,
-            _dir: dir,
+            dir,
+            watching,
+            scanning,
         }
     }
 
-    fn list_pods(&self, detail: bool) -> usize {
-        let request = ListPodsRequest {
-            filters: Vec::new(),
-            detail,
-        };
-        let mut client = self.client.clone();
-        let answer = self.runtime.block_on(client.list_pods(request));
-        answer.expect("an answer").into_inner().pods.len()
+    fn call(&self, client: &Client, call: &Call) -> Bytes {
+        let mut client = client.clone();
+        let request = call.request.clone();
+        self.runtime.block_on(client.call(call.method, request))
     }
 
-    fn list_images(&self, detail: bool) -> usize {
+    /// A server that gives the answers that the real one gives.
+    fn yardstick(&self, name: &str, calls: &[Call]) -> Client {
+        let answers = calls.iter().map(|call| {
+            let answer = self.call(&self.watching, call);
+            ((call.method, call.request.clone()), answer)
+        });
+        let replay = Replay::new(answers);
+        self.runtime.block_on(async {
+            let path = self.dir.path().join(format!("{name}.sock"));
+            replay.serve(UnixListener::bind(&path).expect("a socket"));
+            Client::connect(format!("unix:{}", path.display())).await
+        })
+    }
+
+    /// Measures these calls.
+    fn measure(&self, criterion: &mut Criterion, group: &str, calls: &[Call]) {
+        let yardstick = self.yardstick(group, calls);
+        let servers = [
+            ("yardstick", &yardstick),
+            ("watching", &self.watching),
+            ("scanning", &self.scanning),
+        ];
+        let mut group = criterion.benchmark_group(group);
+        group.sample_size(20);
+        group.warm_up_time(Duration::from_millis(500));
+        group.measurement_time(Duration::from_secs(2));
+        for call in calls {
+            let expected = self.call(&yardstick, call);
+            for (name, client) in servers {
+                group.bench_function(BenchmarkId::new(name, &call.name), |bencher| {
+                    bencher.iter(|| assert_eq!(self.call(client, call).len(), expected.len()));
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+/// ListPods, with filters that take all pods, one of them, and none, by what is indexed and by
+/// what is not.
+fn list_pods(pods: u32) -> Vec<Call> {
+    let number = pods / 2;
+    let none = PodFilter::default();
+    let annotation = |value: u32| PodFilter {
+        annotations: vec![KeyValue {
+            key: "number".to_owned(),
+            value: value.to_string(),
+        }],
+        ..none.clone()
+    };
+    let filters = [
+        ("unfiltered", None),
+        (
+            "all-by-state",
+            Some(PodFilter {
+                states: vec![PodState::Exited.into()],
+                ..none.clone()
+            }),
+        ),
+        (
+            "one-by-id",
+            Some(PodFilter {
+                ids: vec![id(number).to_string()],
+                ..none.clone()
+            }),
+        ),
+        ("one-by-annotation", Some(annotation(number))),
+        (
+            "none-by-name",
+            Some(PodFilter {
+                app_names: vec!["other".to_owned()],
+                ..none.clone()
+            }),
+        ),
+        ("none-by-annotation", Some(annotation(pods))),
+    ];
+    let mut calls = Vec::new();
+    for (name, filter) in filters {
+        for (shown, detail) in [("brief", false), ("detail", true)] {
+            let request = ListPodsRequest {
+                filters: filter.clone().into_iter().collect(),
+                detail,
+            };
+            let call = Call::new(format!("{pods}/{name}/{shown}"), LIST_PODS, &request);
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+fn inspect_pod(pods: u32) -> Vec<Call> {
+    let whole = id(pods / 2).to_string();
+    // Long enough to be the beginning of no other id.
+    let beginning = whole[..13].to_owned();
+    let calls = [("id", whole), ("beginning", beginning)];
+    let call = |(name, id)| {
+        let request = InspectPodRequest { id };
+        Call::new(format!("{pods}/{name}"), INSPECT_POD, &request)
+    };
+    calls.map(call).into()
+}
+
+fn list_images(images: u32) -> Vec<Call> {
+    let call = |(shown, detail)| {
         let request = ListImagesRequest {
             filters: Vec::new(),
             detail,
         };
-        let mut client = self.client.clone();
-        let answer = self.runtime.block_on(client.list_images(request));
-        answer.expect("an answer").into_inner().images.len()
-    }
-
-    fn inspect_pod(&self, id: &str) {
-        let request = InspectPodRequest { id: id.to_owned() };
-        let mut client = self.client.clone();
-        let answer = self.runtime.block_on(client.inspect_pod(request));
-        answer.expect("an answer");
-    }
-}
-
-/// Ids that are spread over the whole range, the same in every run.
-fn id(number: u32) -> Uuid {
-    const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-    Uuid::from_u128(u128::from(number + 1).wrapping_mul(ODD))
-}
-
-/// A pod that has exited, with two apps in one network, prepared for overlayfs: what most of
-/// the pods on a host are that collects them once an hour.
-fn pod(number: u32) -> Pod {
-    let mut web = App::new("web", Image::new("example.com/web", "1.2.3"));
-    web.exit_code = Some(0);
-    let mut log = App::new("log", Image::new("example.com/fluentd", "0.14.5"));
-    log.exit_code = Some(137);
-    let mut pod = Pod::new(id(number), Phase::Run);
-    pod.apps = vec![web, log];
-    pod.overlay = true;
-    pod.started = Some(Started {
-        process: Process::Pid(4242),
-        at_ns: pod.created_at_ns + 1_000_000_000,
-    });
-    pod.subcgroup = Some("machine.slice/machine-rkt.scope".to_owned());
-    let [.., a, b] = number.to_be_bytes();
-    pod.networks = Some(vec![Network::new("default", [172, 16, a, b])]);
-    pod
-}
-
-fn image(number: u32) -> Image {
-    Image::new(
-        format!("example.com/team-{}/app-{number}", number % 17),
-        "1.2.3",
-    )
+        Call::new(format!("{images}/{shown}"), LIST_IMAGES, &request)
+    };
+    [("brief", false), ("detail", true)].map(call).into()
 }
 
 fn calls(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("ListPods");
-    group.sample_size(10);
     for pods in [100, 1_000, 10_000] {
         let bench = Bench::new(pods, 0);
-        group.throughput(Throughput::Elements(pods.into()));
-        for (name, detail) in [("brief", false), ("detail", true)] {
-            group.bench_function(BenchmarkId::new(name, pods), |bencher| {
-                bencher.iter(|| assert_eq!(bench.list_pods(detail), pods as usize));
-            });
+        let calls = list_pods(pods);
+        let all = bench.call(&bench.watching, &calls[0]);
+        let all = ListPodsResponse::decode(all).expect("an answer");
+        assert_eq!(all.pods.len(), pods as usize);
+        bench.measure(criterion, "ListPods", &calls);
+        if pods == 10_000 {
+            bench.measure(criterion, "InspectPod", &inspect_pod(pods));
         }
     }
-    group.finish();
-
-    let mut group = criterion.benchmark_group("ListImages");
-    group.sample_size(20);
     for images in [100, 1_000] {
         let bench = Bench::new(0, images);
-        group.throughput(Throughput::Elements(images.into()));
-        for (name, detail) in [("brief", false), ("detail", true)] {
-            group.bench_function(BenchmarkId::new(name, images), |bencher| {
-                bencher.iter(|| assert_eq!(bench.list_images(detail), images as usize));
-            });
-        }
+        bench.measure(criterion, "ListImages", &list_images(images));
     }
-    group.finish();
-
-    let mut group = criterion.benchmark_group("InspectPod");
-    let pods = 10_000;
-    let bench = Bench::new(pods, 0);
-    let whole = id(pods / 2).hyphenated().to_string();
-    // Long enough to be the beginning of no other id.
-    let beginning = whole[..13].to_owned();
-    for (name, id) in [("id", whole), ("beginning", beginning)] {
-        group.bench_function(BenchmarkId::new(name, pods), |bencher| {
-            bencher.iter(|| bench.inspect_pod(&id));
-        });
-    }
-    group.finish();
 }
 
 criterion_group!(benches, calls);

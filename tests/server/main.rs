@@ -20,6 +20,7 @@ mod odd;
 mod read_only;
 mod recorded;
 mod snapshots;
+mod soak;
 mod store;
 mod support;
 mod watching;
