@@ -1,4 +1,4 @@
-//! What calls cost a client over a Unix socket, by the number of pods and images. The host lies
+//! What calls cost a client over loopback, by the number of pods and images. The host lies
 //! in the temporary directory, and the page cache is warm.
 //!
 //! Each call is made of three servers, one after the other: `watching` is the server as it is,
@@ -23,14 +23,18 @@ use prost::Message;
 use raw::{Client, INSPECT_POD, LIST_IMAGES, LIST_PODS, Method};
 use replay::Replay;
 use rkt_api::{
-    api::{
-        InspectPodRequest, KeyValue, ListImagesRequest, ListPodsRequest, ListPodsResponse,
-        PodFilter, PodState,
-    },
-    server::{Config, ListenAddress, Server},
+    api::{InspectPodRequest, KeyValue, ListImagesRequest, ListPodsRequest, PodFilter, PodState},
+    server::{Config, Server},
 };
 use tempfile::TempDir;
-use tokio::{net::UnixListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
+
+/// How many samples are taken of each call.
+const SAMPLES: usize = 10;
+
+/// How many of the calls are made of the server that looks at the disk each time: it takes its
+/// time, and the same time for most of them.
+const SCANNED: usize = 2;
 
 /// A call, with a name for it.
 struct Call {
@@ -49,38 +53,34 @@ impl Call {
     }
 }
 
-/// A host that is served in this process until it is dropped.
+/// A host in the temporary directory, and a runtime for servers of it and their clients.
 struct Bench {
     runtime: Runtime,
     dir: TempDir,
-    watching: Client,
-    scanning: Client,
 }
 
 impl Bench {
     fn new(pods: u32, images: u32) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let host = hosts::write(&dir.path().join("rkt"), pods, images);
-
+        hosts::write(&dir.path().join("rkt"), pods, images);
         let runtime = Runtime::new().expect("a runtime");
-        let [watching, scanning] = [true, false].map(|watch| {
-            runtime.block_on(async {
-                let socket = dir.path().join(format!("watch-{watch}.sock"));
-                let mut config = Config::new(host.dir());
-                config.listen = vec![ListenAddress::Unix(socket)];
-                config.watch = watch;
-                let server = Server::bind(config).await.expect("a server");
-                let address = server.addresses().remove(0);
-                tokio::spawn(server.serve(std::future::pending()));
-                Client::connect(address).await
-            })
-        });
-        Self {
-            runtime,
-            dir,
-            watching,
-            scanning,
-        }
+        Self { runtime, dir }
+    }
+
+    /// The server, and a client of it. It ends when the task does.
+    fn serve(&self, watch: bool) -> (JoinHandle<()>, Client) {
+        self.runtime.block_on(async {
+            let mut config = Config::new(self.dir.path().join("rkt"));
+            config.listen = vec!["127.0.0.1:0".parse().expect("an address")];
+            config.watch = watch;
+            let server = Server::bind(config).await.expect("a server");
+            let address = format!("http://{}", server.addresses()[0]);
+            let task = tokio::spawn(async {
+                let served = server.serve(std::future::pending()).await;
+                served.expect("it serves");
+            });
+            (task, Client::connect(address).await)
+        })
     }
 
     fn call(&self, client: &Client, call: &Call) -> Bytes {
@@ -89,41 +89,48 @@ impl Bench {
         self.runtime.block_on(client.call(call.method, request))
     }
 
-    /// A server that gives the answers that the real one gives.
-    fn yardstick(&self, name: &str, calls: &[Call]) -> Client {
+    /// A server that gives the same answers as the one of `client`.
+    fn yardstick(&self, client: &Client, calls: &[Call]) -> Client {
         let answers = calls.iter().map(|call| {
-            let answer = self.call(&self.watching, call);
+            let answer = self.call(client, call);
             ((call.method, call.request.clone()), answer)
         });
         let replay = Replay::new(answers);
         self.runtime.block_on(async {
-            let path = self.dir.path().join(format!("{name}.sock"));
-            replay.serve(UnixListener::bind(&path).expect("a socket"));
-            Client::connect(format!("unix:{}", path.display())).await
+            let socket = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+            let address = socket.local_addr().expect("an address");
+            replay.serve(socket);
+            Client::connect(format!("http://{address}")).await
         })
     }
 
-    /// Measures these calls.
+    /// Measures these calls; of the server that does not watch, only the first few.
     fn measure(&self, criterion: &mut Criterion, group: &str, calls: &[Call]) {
-        let yardstick = self.yardstick(group, calls);
-        let servers = [
-            ("yardstick", &yardstick),
-            ("watching", &self.watching),
-            ("scanning", &self.scanning),
-        ];
         let mut group = criterion.benchmark_group(group);
-        group.sample_size(20);
+        group.sample_size(SAMPLES);
         group.warm_up_time(Duration::from_millis(500));
         group.measurement_time(Duration::from_secs(2));
+        let mut bench = |name, client: &Client, call: &Call| {
+            group.bench_function(BenchmarkId::new(name, &call.name), |bencher| {
+                bencher.iter(|| self.call(client, call));
+            });
+        };
+        let (server, watching) = self.serve(true);
+        let yardstick = self.yardstick(&watching, calls);
         for call in calls {
-            let expected = self.call(&yardstick, call);
-            for (name, client) in servers {
-                group.bench_function(BenchmarkId::new(name, &call.name), |bencher| {
-                    bencher.iter(|| assert_eq!(self.call(client, call).len(), expected.len()));
-                });
-            }
+            assert_eq!(self.call(&watching, call), self.call(&yardstick, call));
+            bench("yardstick", &yardstick, call);
+            bench("watching", &watching, call);
         }
-        group.finish();
+        // Beside one another they would see each other's looks.
+        server.abort();
+        let ended = self.runtime.block_on(server);
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
+        drop(watching);
+        let (_server, scanning) = self.serve(false);
+        for call in calls.iter().take(SCANNED) {
+            bench("scanning", &scanning, call);
+        }
     }
 }
 
@@ -205,11 +212,7 @@ fn list_images(images: u32) -> Vec<Call> {
 fn calls(criterion: &mut Criterion) {
     for pods in [100, 1_000, 10_000] {
         let bench = Bench::new(pods, 0);
-        let calls = list_pods(pods);
-        let all = bench.call(&bench.watching, &calls[0]);
-        let all = ListPodsResponse::decode(all).expect("an answer");
-        assert_eq!(all.pods.len(), pods as usize);
-        bench.measure(criterion, "ListPods", &calls);
+        bench.measure(criterion, "ListPods", &list_pods(pods));
         if pods == 10_000 {
             bench.measure(criterion, "InspectPod", &inspect_pod(pods));
         }

@@ -45,7 +45,7 @@ fn main() {
         let data_dir = dir.path().join("rkt");
         hosts::write(&data_dir, pods, IMAGES);
         let server = Process::start(&data_dir, &dir.path().join("api.sock"));
-        let client = runtime.block_on(Client::connect(server.address()));
+        let client = runtime.block_on(Client::connect(server.address.clone()));
         let call = |method, request: &Bytes| {
             let mut client = client.clone();
             runtime.block_on(client.call(method, request.clone()))
@@ -127,7 +127,7 @@ fn count_system_calls(dir: &Path, server: &Process, call: &Call<'_>, pods: u32) 
         let summary = dir.join("strace");
         let mut strace = Command::new("strace");
         strace.args(["-f", "-c", "-o"]).arg(&summary);
-        strace.args(["-p", &server.pid().to_string()]);
+        strace.args(["-p", &server.pid.to_string()]);
         let Ok(mut strace) = strace.stderr(Stdio::null()).spawn() else {
             return println!("no strace, no system calls");
         };

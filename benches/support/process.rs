@@ -19,7 +19,10 @@ const TICK: Duration = Duration::from_millis(10);
 /// A running server, which is killed when this is dropped.
 pub struct Process {
     child: Child,
-    address: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Where it listens.
+    pub address: String,
 }
 
 impl Process {
@@ -35,22 +38,16 @@ impl Process {
         running.expect("the server runs");
         // Or it could not write any more.
         thread::spawn(move || lines.for_each(|line| eprintln!("{line}")));
-        Self { child, address }
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> String {
-        self.address.clone()
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+        Self {
+            pid: child.id(),
+            child,
+            address,
+        }
     }
 
     /// The processor time that it has used, in steps of 10 ms.
     pub fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(self.proc("stat")).expect("its status");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("its status");
         // The name in front may hold anything.
         let (_, fields) = stat.rsplit_once(") ").expect("a name");
         let ticks = fields.split(' ').skip(UTIME).take(2);
@@ -62,7 +59,7 @@ impl Process {
 
     /// How much memory it has resident, in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let status = fs::read_to_string(self.proc("status")).expect("its status");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_ascii_whitespace().next());
         let kib: u64 = kib.and_then(|kib| kib.parse().ok()).expect("a number");
@@ -71,12 +68,14 @@ impl Process {
 
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> usize {
-        fs::read_dir(self.proc("fd")).expect("descriptors").count()
+        fs::read_dir(format!("/proc/{}/fd", self.pid))
+            .expect("descriptors")
+            .count()
     }
 
     /// How many directories it watches.
     pub fn watches(&self) -> usize {
-        let infos = fs::read_dir(self.proc("fdinfo")).expect("descriptors");
+        let infos = fs::read_dir(format!("/proc/{}/fdinfo", self.pid)).expect("descriptors");
         let watches = infos.filter_map(|info| {
             let text = fs::read_to_string(info.ok()?.path()).ok()?;
             let watches = text.lines().filter(|line| line.starts_with("inotify "));
@@ -84,10 +83,6 @@ impl Process {
         });
         // Of one descriptor: others may be duplicates of it.
         watches.max().unwrap_or(0)
-    }
-
-    fn proc(&self, name: &str) -> String {
-        format!("/proc/{}/{name}", self.pid())
     }
 }
 

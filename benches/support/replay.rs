@@ -10,14 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio::net::TcpListener;
 use tonic::{
     Request, Response, Status,
     body::Body,
     codegen::{BoxFuture, Service, http},
     server::{self, NamedService, UnaryService},
-    transport::Server,
+    transport::{Server, server::TcpIncoming},
 };
 
 use crate::raw::{INSPECT_POD, LIST_IMAGES, LIST_PODS, Method, Raw};
@@ -33,8 +32,8 @@ impl Replay {
     }
 
     /// Serves on this socket for as long as the runtime lasts.
-    pub fn serve(self, socket: UnixListener) {
-        let incoming = UnixListenerStream::new(socket);
+    pub fn serve(self, socket: TcpListener) {
+        let incoming = TcpIncoming::from(socket).with_nodelay(Some(true));
         let server = Server::builder().add_service(self);
         tokio::spawn(server.serve_with_incoming(incoming));
     }
