@@ -4,8 +4,8 @@
 //! [`Change`]s, which may be applied to a file on disk while others read it, or ignored by those
 //! who want the whole file at the end. What a file begins with is told by [`Options`]. Where
 //! files lie, when they are rotated, and which fields an app's line has, is for others to know.
-//! Nor are journals read here, but for those that a writer left and another one goes on with
-//! (`resume`).
+//! A file that a writer left can be gone on with (`resume`); reading what others have written is
+//! a library of its own ([`read`]).
 //!
 //! # The format
 //!
@@ -72,6 +72,7 @@ mod hash;
 mod image;
 mod layout;
 mod options;
+pub mod read;
 mod resume;
 mod table;
 #[cfg(test)]

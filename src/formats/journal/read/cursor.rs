@@ -1,0 +1,157 @@
+//! Going through the entries of a file that have one of some fields, in either direction.
+//!
+//! A file may be damaged or lie: an entry that is not there is passed over, none comes twice,
+//! and entries do not overlap, so that all together take no longer than the file is long.
+
+use std::collections::BinaryHeap;
+
+use super::{Journal, chain::Chain, object::Entry, source::ReadAt};
+
+/// Which entries to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// Those that have one of these payloads, `NAME=value`.
+    Having(Vec<Vec<u8>>),
+}
+
+/// Where to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To what was written later.
+    Forward,
+    /// To what was written earlier.
+    Backward,
+}
+
+/// A way through the entries of a file.
+#[derive(Debug)]
+pub struct Cursor {
+    direction: Direction,
+    lists: Vec<List>,
+    /// The next entry of each list that has one, the next one of all on top.
+    heads: BinaryHeap<(Rank, usize)>,
+    /// Between these two come all entries that are still to be taken.
+    from: u64,
+    to: u64,
+}
+
+/// What makes the entry that comes next the greatest.
+type Rank = u64;
+
+#[derive(Debug)]
+struct List {
+    chain: Chain,
+    /// The number of the next entry to look at; backwards, one more than that.
+    next: u64,
+}
+
+impl Cursor {
+    /// A way through the selected entries that begin behind the offset `after`, up to those
+    /// that there were when the journal was opened.
+    pub fn new<S: ReadAt>(
+        journal: &mut Journal<S>,
+        selection: &Selection,
+        direction: Direction,
+        after: u64,
+    ) -> Self {
+        let chains = match selection {
+            Selection::All => vec![Chain::of_all(journal)],
+            Selection::Having(payloads) => {
+                let having = |payload: &Vec<u8>| {
+                    let data = journal.find(payload).ok()??;
+                    Chain::of_data(journal, data).ok()
+                };
+                payloads.iter().filter_map(having).collect()
+            }
+        };
+        let list = |chain: Chain| List {
+            next: match direction {
+                Direction::Forward => chain.behind(journal, after),
+                Direction::Backward => chain.len(),
+            },
+            chain,
+        };
+        let lists: Vec<_> = chains.into_iter().map(list).collect();
+        let last = journal.last;
+        let mut cursor = Self {
+            direction,
+            heads: BinaryHeap::with_capacity(lists.len()),
+            lists,
+            from: after.saturating_add(1),
+            to: journal.entry(last).map_or(last, |last| last.end()),
+        };
+        for list in 0..cursor.lists.len() {
+            cursor.advance(journal, list);
+        }
+        cursor
+    }
+
+    /// The next entry.
+    pub fn next<S: ReadAt>(&mut self, journal: &mut Journal<S>) -> Option<Entry> {
+        while let Some((rank, list)) = self.heads.pop() {
+            let offset = self.direction.offset(rank);
+            self.advance(journal, list);
+            if offset < self.from {
+                // It was in another list, too, or lies within one that was taken.
+                continue;
+            }
+            let Ok(entry) = journal.entry(offset) else {
+                continue;
+            };
+            match self.direction {
+                Direction::Forward => self.from = entry.end(),
+                Direction::Backward if entry.end() > self.to => continue,
+                Direction::Backward => self.to = offset,
+            }
+            return Some(entry);
+        }
+        None
+    }
+
+    /// Looks for the next entry of a list.
+    fn advance<S: ReadAt>(&mut self, journal: &mut Journal<S>, number: usize) {
+        let list = &mut self.lists[number];
+        loop {
+            let index = match self.direction {
+                Direction::Forward if list.next < list.chain.len() => {
+                    list.next += 1;
+                    list.next - 1
+                }
+                Direction::Backward if list.next > 0 => {
+                    list.next -= 1;
+                    list.next
+                }
+                _ => return,
+            };
+            match list.chain.get(journal, index) {
+                Some(offset) if (self.from..self.to).contains(&offset) => {
+                    self.heads.push((self.direction.rank(offset), number));
+                    return;
+                }
+                // Lists are sorted; going back, nothing more is to be found.
+                Some(offset) if self.direction == Direction::Backward && offset < self.from => {
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Direction {
+    fn rank(self, offset: u64) -> Rank {
+        match self {
+            Self::Forward => !offset,
+            Self::Backward => offset,
+        }
+    }
+
+    fn offset(self, rank: Rank) -> u64 {
+        match self {
+            Self::Forward => !rank,
+            Self::Backward => rank,
+        }
+    }
+}
