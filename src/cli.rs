@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use jiff::SignedDuration;
 use rkt_api::{
     layout::DEFAULT_DATA_DIR,
-    server::{Config, Dialect, ListenAddress},
+    server::{Config, Dialect, ListenAddress, Timezone},
 };
 use semver::Version;
 
@@ -29,6 +29,10 @@ pub struct Cli {
     /// How to answer where the API's document and rkt 1.30.0 differ
     #[arg(long, value_enum, default_value_t)]
     dialect: Dialect,
+
+    /// Time zone of the times in logs
+    #[arg(long, value_enum, default_value_t)]
+    timezone: Timezone,
 
     /// Version of rkt to report
     #[arg(long, value_name = "SEMVER", default_value = "1.30.0")]
@@ -99,6 +103,7 @@ impl From<Cli> for Config {
             data_dir: cli.dir,
             listen: cli.listen,
             dialect: cli.dialect,
+            timezone: cli.timezone,
             rkt_version: cli.rkt_version,
             appc_version: cli.appc_version,
             system_config_dir: cli.system_config,
@@ -161,6 +166,7 @@ mod tests {
             "--listen=unix:/a",
             "--listen=[::1]:1",
             "--dialect=rkt-1.30",
+            "--timezone=local",
             "--rkt-version=1.2.3-x",
             "--appc-version=4.5.6",
             "--system-config=/s",
@@ -175,6 +181,7 @@ mod tests {
         let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
         assert_eq!(listen, ["unix:/a", "[::1]:1"]);
         assert_eq!(config.dialect, Dialect::Rkt130);
+        assert_eq!(config.timezone, Timezone::Local);
         assert_eq!(config.rkt_version.to_string(), "1.2.3-x");
         assert_eq!(config.appc_version.to_string(), "4.5.6");
         assert_eq!(config.system_config_dir, PathBuf::from("/s"));

@@ -12,4 +12,5 @@ pub mod server;
 mod filter;
 mod host;
 mod inventory;
+mod logs;
 mod service;

@@ -12,14 +12,19 @@ use std::{
 use clap::Parser as _;
 use cli::{Cli, LogFormat};
 use rkt_api::server::{Config, Server};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
-    runtime::Runtime,
+    runtime::Builder,
     signal::unix::{SignalKind, signal},
 };
 use tracing_subscriber::EnvFilter;
 
 /// What the historical server exits with when it cannot start (SV-2).
 const FAILED_START: u8 = 254;
+
+/// How many threads may wait for the disk at once. Few ever do, but threads that have just done
+/// so are not always taken again.
+const BLOCKING_THREADS: usize = 40;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,7 +39,11 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
-    let runtime = Runtime::new()?;
+    allow_all_descriptors();
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()?;
     let result = runtime.block_on(serve(config));
     // Looks at the disk that are still under way are not waited for: a file system that hangs
     // would never let the server end.
@@ -67,6 +76,17 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         })
         .await?;
     Ok(())
+}
+
+/// Raises the limit on open files to what the system lets this process have: those who follow
+/// logs keep a file of each pod open. By default it is as low as `select(2)` needs it, which is
+/// not used here.
+fn allow_all_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit on open files stays");
+    }
 }
 
 /// Writes a line on standard error. That nobody reads it is no reason not to serve.

@@ -124,6 +124,12 @@ impl Dir {
         Ok((bytes, stat))
     }
 
+    /// Opens the regular file at `path` beneath this directory for reading.
+    pub(crate) fn open_regular(&self, path: &str) -> Result<(File, Stat), Cause> {
+        let (handle, stat) = self.regular(path)?;
+        Ok((open_handle(&handle)?, stat))
+    }
+
     /// The status of the regular file at `path` beneath this directory.
     pub(crate) fn stat_regular(&self, path: &str) -> Result<Stat, Cause> {
         self.regular(path).map(|(_, stat)| stat)
@@ -190,17 +196,20 @@ fn proc_path(handle: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", handle.as_raw_fd())
 }
 
+fn open_handle(handle: &OwnedFd) -> Result<File, Cause> {
+    let file = fs::openat(CWD, proc_path(handle), READ, Mode::empty());
+    file.map(File::from).map_err(Cause::Unreadable)
+}
+
 fn read_handle(handle: &OwnedFd, stat: &Stat, limit_bytes: u64) -> Result<Vec<u8>, Cause> {
     let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
     if size_bytes > limit_bytes {
         return Err(Cause::TooLarge(limit_bytes));
     }
-    let file = fs::openat(CWD, proc_path(handle), READ, Mode::empty());
-    let file = file.map_err(Cause::Unreadable)?;
+    let file = open_handle(handle)?;
     let mut content = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
     // The file may grow while it is read.
-    File::from(file)
-        .take(limit_bytes + 1)
+    file.take(limit_bytes + 1)
         .read_to_end(&mut content)
         .map_err(|error| Cause::Unreadable(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     if content.len() as u64 > limit_bytes {

@@ -15,6 +15,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// A file does not say what it should, because of `error`.
+    pub(crate) fn malformed(file: &str, error: impl fmt::Display) -> Self {
+        Cause::malformed(error).of(file)
+    }
+
     /// Whether the file is not there.
     pub(crate) fn is_missing(&self) -> bool {
         self.cause == Cause::Missing

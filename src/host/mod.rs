@@ -8,14 +8,16 @@ mod beneath;
 mod fault;
 mod image;
 mod lock;
+mod logs;
 mod pod;
 mod process;
 mod scan;
 mod state;
 
 pub(crate) use beneath::Dir;
-pub(crate) use fault::Fault;
+pub(crate) use fault::{Cause, Fault};
 pub(crate) use image::{ImageFacts, IndexError, image, image_index};
+pub(crate) use logs::{FileId, JournalDirs, JournalFile, LogsError};
 #[cfg(test)]
 pub(crate) use pod::ManifestFacts;
 pub(crate) use pod::{AppFacts, AppImage, AppStatus, Depth, Found, LockHandle, PodFacts, Stage1};

@@ -105,6 +105,20 @@ impl PhaseDirs {
         Ok(None)
     }
 
+    /// Names the directory of the pod `id` without opening it, wherever it lies. `None` when
+    /// there is none.
+    pub(crate) fn name_pod(&self, id: Uuid) -> Result<Option<Dir>, ScanError> {
+        let name = id.hyphenated().to_string();
+        for place in &self.0 {
+            match place.dir.name_child(&name) {
+                Ok(dir) => return Ok(Some(dir)),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                Err(errno) => return Err(place.error(errno)),
+            }
+        }
+        Ok(None)
+    }
+
     /// A handle to probe the lock of the pod `id` in `phase` with. `None` when it does not lie
     /// there, or may not be opened.
     pub(crate) fn lock_handle(

@@ -73,11 +73,12 @@ async fn readable(watcher: &Watcher) {
     }
 }
 
+/// Has the runtime watch a descriptor for something to read.
 #[expect(
     deprecated,
     reason = "what replaces it is unsafe; an owned descriptor stays open, which is all it asks for"
 )]
-fn register(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn register(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, Interest::READABLE)
 }
 

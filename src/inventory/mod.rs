@@ -35,6 +35,7 @@ use crate::{
     layout::store::KEY_PREFIX,
 };
 use counters::Counters;
+pub(crate) use follow::register;
 pub(crate) use history::{Event, EventKind, History, Lost};
 pub(crate) use index::Traits;
 pub(crate) use pods::Pod;

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use jiff::tz::TimeZone;
 use semver::Version;
 
 use super::{Dialect, ListenAddress};
@@ -22,6 +23,26 @@ const DEFAULT_CHANGES_MAX: usize = 1 << 16;
 /// How many events may wait for a listener unless told otherwise (E-14).
 const DEFAULT_STREAM_BUFFER: usize = 10_000;
 
+/// The time zone of the times in logs (L-8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Timezone {
+    /// Coordinated universal time.
+    #[default]
+    Utc,
+    /// That of this machine, as rkt 1.30.0 has it.
+    Local,
+}
+
+impl Timezone {
+    /// What it is now on this machine.
+    pub(super) fn time_zone(self) -> TimeZone {
+        match self {
+            Self::Utc => TimeZone::UTC,
+            Self::Local => TimeZone::system(),
+        }
+    }
+}
+
 /// What a server is told when it starts. [`Config::new`] gives the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -32,6 +53,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// How to answer where the document and rkt 1.30.0 differ.
     pub dialect: Dialect,
+    /// The time zone of the times in logs.
+    pub timezone: Timezone,
     /// The version of rkt that the server says it is.
     pub rkt_version: Version,
     /// The version of the App Container specification that the server says it follows; also
@@ -68,6 +91,7 @@ impl Config {
             data_dir: data_dir.into(),
             listen: Vec::new(),
             dialect: Dialect::default(),
+            timezone: Timezone::default(),
             rkt_version: Version::new(1, 30, 0),
             appc_version: Version::new(0, 8, 11),
             system_config_dir: "/usr/lib/rkt".into(),

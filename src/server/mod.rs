@@ -17,11 +17,12 @@ use tonic_health::server::HealthReporter;
 pub use crate::service::Dialect;
 use crate::{
     api, layout,
+    logs::Logs,
     service::{
         Inventory, Service, StreamLimits, prepared::serving::public_api_server::PublicApiServer,
     },
 };
-pub use config::Config;
+pub use config::{Config, Timezone};
 use listen::{BindError, Listener};
 pub use listen::{ListenAddress, ParseListenAddressError};
 
@@ -78,6 +79,7 @@ impl Server {
             config.stream_buffer,
         ));
         inventory.follow();
+        let logs = Logs::new(config.data_dir.clone(), config.watch);
         let (drain, draining) = watch::channel(false);
         let streams = StreamLimits {
             buffer: config.stream_buffer,
@@ -87,6 +89,8 @@ impl Server {
             config.info(),
             config.dialect,
             Arc::clone(&inventory),
+            Arc::new(logs),
+            config.timezone.time_zone(),
             streams,
         );
         let (health, health_service) = tonic_health::server::health_reporter();

@@ -33,7 +33,7 @@ pub(super) async fn answer(service: &Parts, id: &str) -> Result<Items, Status> {
 
 /// The id of the pod that `id` names or is the beginning of. `None` when there is no such
 /// pod.
-async fn resolve(service: &Parts, id: &str) -> Result<Option<Uuid>, Status> {
+pub(super) async fn resolve(service: &Parts, id: &str) -> Result<Option<Uuid>, Status> {
     let id = id.to_ascii_lowercase();
     if !begins_uuid(&id) {
         return Err(Status::invalid_argument(format!(

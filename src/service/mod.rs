@@ -10,11 +10,13 @@ mod inspect_pod;
 mod list_images;
 mod list_pods;
 mod listen_events;
+mod log_lines;
 pub(crate) mod prepared;
 mod view;
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -27,6 +29,7 @@ use crate::{
         InspectPodRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
     },
     inventory::{self, Unavailable},
+    logs::Logs,
 };
 use prepared::{Items, PreparedImage, PreparedPod, serving::public_api_server::PublicApi};
 
@@ -41,6 +44,9 @@ struct Parts {
     info: Info,
     view: view::View,
     inventory: Arc<Inventory>,
+    logs: Arc<Logs>,
+    /// Of the times in logs.
+    zone: TimeZone,
     streams: StreamLimits,
 }
 
@@ -54,11 +60,14 @@ pub(crate) struct StreamLimits {
 }
 
 impl Service {
-    /// A service that answers from `inventory`, in `dialect`, and says `info` of itself.
+    /// A service that answers from `inventory` and `logs`, in `dialect`, with times of `zone` in
+    /// logs, and says `info` of itself.
     pub(crate) fn new(
         info: Info,
         dialect: Dialect,
         inventory: Arc<Inventory>,
+        logs: Arc<Logs>,
+        zone: TimeZone,
         streams: StreamLimits,
     ) -> Self {
         let view = view::View::new(dialect, info.appc_version.clone());
@@ -66,6 +75,8 @@ impl Service {
             info,
             view,
             inventory,
+            logs,
+            zone,
             streams,
         }))
     }
@@ -148,8 +159,9 @@ impl PublicApi for Service {
 
     async fn get_logs(
         &self,
-        _request: Request<GetLogsRequest>,
+        request: Request<GetLogsRequest>,
     ) -> Result<Response<Self::GetLogsStream>, Status> {
-        Err(get_logs::unimplemented())
+        let lines = get_logs::answer(&self.0, request.into_inner()).await;
+        lines.map(Response::new).map_err(short)
     }
 }

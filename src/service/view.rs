@@ -55,6 +55,12 @@ struct Rules {
     /// P-13, P-14: an app can have exited in a RUNNING pod, and has an exit code only then;
     /// else it is RUNNING, beside whatever exit code its status file has.
     exits_in_running_pods: bool,
+    /// L-1: an unknown app is an error; else it has no lines.
+    unknown_apps_refused: bool,
+    /// L-2: without a name, logs are those of the apps; else all that is in the journal.
+    logs_of_apps_only: bool,
+    /// L-3: `lines` counts lines; else entries.
+    lines_counted: bool,
 }
 
 impl Rules {
@@ -69,6 +75,9 @@ impl Rules {
         base_formats: true,
         listed_app_states: false,
         exits_in_running_pods: true,
+        unknown_apps_refused: true,
+        logs_of_apps_only: true,
+        lines_counted: true,
     };
 
     const RKT_1_30: Self = Self {
@@ -82,6 +91,9 @@ impl Rules {
         base_formats: false,
         listed_app_states: true,
         exits_in_running_pods: false,
+        unknown_apps_refused: false,
+        logs_of_apps_only: false,
+        lines_counted: false,
     };
 }
 
@@ -102,6 +114,21 @@ impl View {
     /// Whether pods in `phase` exist for a client.
     pub(super) fn shows(&self, phase: Phase) -> bool {
         self.rules.early_and_garbage_pods || !matches!(phase, Phase::Embryo | Phase::Garbage)
+    }
+
+    /// Whether it is an error to ask for the logs of an app that nobody knows (L-1).
+    pub(super) fn refuses_unknown_apps(&self) -> bool {
+        self.rules.unknown_apps_refused
+    }
+
+    /// Whether the logs of a pod are those of its apps, or all that is in its journal (L-2).
+    pub(super) fn logs_of_apps_only(&self) -> bool {
+        self.rules.logs_of_apps_only
+    }
+
+    /// Whether log lines are counted, or entries (L-3).
+    pub(super) fn counts_lines(&self) -> bool {
+        self.rules.lines_counted
     }
 
     /// How much of a pod a call shows.

@@ -34,8 +34,19 @@ pub const CGROUP_OF_A_PROCESS: [&str; 7] = [
 pub struct Recorded {
     pub method: String,
     pub request: Value,
-    /// `None` of a call that failed.
+    /// `None` of a call that failed, and of a stream.
     pub response: Option<Value>,
+    pub ok: bool,
+    /// Of a stream.
+    #[serde(default)]
+    pub messages: Option<Vec<Lines>>,
+}
+
+/// A recorded message of GetLogs.
+#[derive(serde::Deserialize)]
+pub struct Lines {
+    #[serde(default)]
+    pub lines: Vec<String>,
 }
 
 /// A recorded data directory, unpacked, with its locks held until it is dropped.
@@ -87,16 +98,25 @@ impl Host {
 
     /// The recorded calls of unary methods, all but those of GetLogs and ListenEvents.
     pub fn unary_answers(&self) -> Vec<Recorded> {
+        let mut answers = self.answers();
+        answers.retain(|call| !["GetLogs", "ListenEvents"].contains(&call.method.as_str()));
+        answers
+    }
+
+    /// The recorded calls of a method.
+    pub fn answers_of(&self, method: &str) -> Vec<Recorded> {
+        let mut answers = self.answers();
+        answers.retain(|call| call.method == method);
+        answers
+    }
+
+    fn answers(&self) -> Vec<Recorded> {
         #[derive(serde::Deserialize)]
         struct Answers {
             answers: Vec<Recorded>,
         }
         let all: Answers = read_gz(&self.folder.join("answers.json.gz"));
-        let streams = ["GetLogs", "ListenEvents"];
-        let unary = all.answers.into_iter();
-        unary
-            .filter(|call| !streams.contains(&call.method.as_str()))
-            .collect()
+        all.answers
     }
 }
 

@@ -10,9 +10,7 @@ use std::{
 };
 
 use rkt_api::{
-    api::{
-        GetInfoRequest, GetLogsRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
-    },
+    api::{GetInfoRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest},
     layout::store,
 };
 use rkt_sim::host::Host;
@@ -256,17 +254,6 @@ async fn get_info_does_not_need_the_disk() {
     );
     assert_eq!(flags.insecure_flags, "image,tls");
     assert!(flags.trust_keys_from_https);
-}
-
-#[tokio::test]
-async fn the_streams_say_that_they_are_not_there_yet() {
-    let (_temp, host) = empty_host();
-    let server = Server::start(host.dir(), &[]);
-    let mut client = server.client().await;
-    let logs = client.get_logs(GetLogsRequest::default()).await;
-    let status = logs.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("does not"), "{status}");
 }
 
 /// SV-2: streams are told that the server goes down, and do not hold it up.

@@ -118,6 +118,7 @@ async fn answers_are_those_of_rkt() {
                 method,
                 request,
                 response,
+                ..
             } = recorded;
             let ours = json::call(&mut client, &method, &request).await;
             let what = format!("{name}: {method} {request}");

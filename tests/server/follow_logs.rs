@@ -1,0 +1,306 @@
+//! Following logs: through everything that happens to a pod and its files, and with many who
+//! follow at once.
+
+use std::{fs, path::Path};
+
+use futures_util::future::join_all;
+use rkt_api::api::GetLogsRequest;
+use rkt_sim::spec::Phase;
+use tonic::Streaming;
+use uuid::Uuid;
+
+use crate::{
+    hosts::{self, TempHost},
+    journals::{Journal, following, journal_dir, lines_of, message, next, of},
+    support::{Client, Server, at_once, eventually},
+};
+
+/// A host with a pod that has a journal, and its server.
+fn served() -> (TempHost, Uuid, Journal, Server) {
+    let host = TempHost::create();
+    let pod = hosts::pod(1, Phase::Run);
+    host.add(&pod);
+    let journal = Journal::create(host.dir(), pod.id);
+    let server = Server::start(host.dir(), &[]);
+    (host, pod.id, journal, server)
+}
+
+fn numbered(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|number| format!("line {number}")).collect()
+}
+
+async fn follow(
+    client: &Client,
+    request: GetLogsRequest,
+) -> Streaming<rkt_api::api::GetLogsResponse> {
+    let stream = client.clone().get_logs(request).await;
+    stream.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn lines_come_once_and_in_order_through_rotations() {
+    let (_host, id, mut journal, server) = served();
+    let client = server.client().await;
+    for number in 0..10 {
+        journal.log("web", &format!("line {number}"));
+    }
+    let mut all = follow(&client, following(id)).await;
+    let tail = GetLogsRequest {
+        lines: 3,
+        ..following(id)
+    };
+    let mut tail = follow(&client, tail).await;
+    for number in 10..500 {
+        if number % 37 == 0 {
+            journal.rotate();
+        }
+        journal.log("web", &format!("line {number}"));
+        if number % 100 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(next(&mut all, 500).await, numbered(0..500));
+    assert_eq!(next(&mut tail, 493).await, numbered(7..500));
+    // One line at a time, too.
+    for number in 500..520 {
+        if number % 5 == 0 {
+            journal.rotate();
+        }
+        journal.log("db", &format!("line {number}"));
+        assert_eq!(next(&mut all, 1).await, numbered(number..number + 1));
+        assert_eq!(next(&mut tail, 1).await, numbered(number..number + 1));
+    }
+    let mut client = client;
+    let whole = lines_of(&mut client, of(id)).await;
+    let whole: Vec<_> = whole.iter().map(|line| message(line)).collect();
+    assert_eq!(whole, numbered(0..520));
+}
+
+#[tokio::test]
+async fn a_pod_is_followed_to_its_end() {
+    let (host, id, mut journal, server) = served();
+    let client = server.client().await;
+    let mut stream = follow(&client, following(id)).await;
+    journal.log("web", "while it runs");
+    assert_eq!(next(&mut stream, 1).await, ["while it runs"]);
+
+    let dir = |phase| host.phase_dir(phase).join(id.to_string());
+    fs::create_dir_all(host.phase_dir(Phase::ExitedGarbage)).unwrap();
+    fs::rename(dir(Phase::Run), dir(Phase::ExitedGarbage)).unwrap();
+    journal.log("web", "when it was marked");
+    assert_eq!(next(&mut stream, 1).await, ["when it was marked"]);
+
+    journal.log("web", "last words");
+    fs::remove_dir_all(dir(Phase::ExitedGarbage)).unwrap();
+    assert_eq!(next(&mut stream, 1).await, ["last words"]);
+    let end = at_once("the stream ends", stream.message()).await;
+    assert!(end.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn files_may_come_later() {
+    let host = TempHost::create();
+    let pod = hosts::pod(1, Phase::Run);
+    host.add(&pod);
+    let dir = journal_dir(host.dir(), Phase::Run, pod.id);
+    fs::create_dir_all(&dir).unwrap();
+    for args in [&[][..], &["--no-watch"]] {
+        let server = Server::start(host.dir(), args);
+        let client = server.client().await;
+        let mut stream = follow(&client, following(pod.id)).await;
+        let mut journal = Journal::create(host.dir(), pod.id);
+        journal.log("web", "line 0");
+        assert_eq!(next(&mut stream, 1).await, numbered(0..1));
+        journal.rotate();
+        journal.log("web", "line 1");
+        assert_eq!(next(&mut stream, 1).await, numbered(1..2));
+        fs::remove_dir_all(dir.join(pod.id.simple().to_string())).unwrap();
+    }
+}
+
+/// A writer that begins its file anew in place: what comes then is another journal.
+#[tokio::test]
+async fn a_file_may_be_truncated_and_written_anew() {
+    let (host, id, mut journal, server) = served();
+    let client = server.client().await;
+    for number in 0..100 {
+        journal.log("web", &format!("line {number}"));
+    }
+    let mut stream = follow(&client, following(id)).await;
+    assert_eq!(next(&mut stream, 100).await, numbered(0..100));
+    let dir = journal_dir(host.dir(), Phase::Run, id).join(id.simple().to_string());
+    let path = dir.join("system.journal");
+    let old = fs::read(&path).unwrap();
+
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(100)
+        .unwrap();
+    assert_eq!(lines_of(&mut client.clone(), of(id)).await, [""; 0]);
+    let mut new = old;
+    // The id of the file.
+    new[24..40].copy_from_slice(&[7; 16]);
+    fs::write(&path, new).unwrap();
+    assert_eq!(next(&mut stream, 100).await, numbered(0..100));
+    assert_eq!(lines_of(&mut client.clone(), of(id)).await.len(), 100);
+}
+
+/// What the server has open, how many threads it has, and how much memory, in KiB.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    descriptors: usize,
+    threads: usize,
+    memory_kib: usize,
+}
+
+impl Cost {
+    fn of(server: &Server) -> Self {
+        let proc = format!("/proc/{}", server.pid());
+        let status = fs::read_to_string(Path::new(&proc).join("status")).unwrap();
+        let number = |name: &str| {
+            let mut lines = status.lines();
+            let line = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        Self {
+            descriptors: fs::read_dir(format!("{proc}/fd")).unwrap().count(),
+            threads: number("Threads:"),
+            memory_kib: number("VmRSS:"),
+        }
+    }
+}
+
+/// How many streams one connection has: a server lets clients have 200.
+const STREAMS: usize = 100;
+
+/// A thousand streams, on connections of their own.
+async fn a_thousand(
+    server: &Server,
+    requests: &[GetLogsRequest],
+) -> Vec<Streaming<rkt_api::api::GetLogsResponse>> {
+    let mut streams = Vec::new();
+    for requests in requests.chunks(STREAMS) {
+        let client = server.client().await;
+        let open = requests
+            .iter()
+            .map(|request| follow(&client, request.clone()));
+        streams.extend(join_all(open).await);
+    }
+    streams
+}
+
+#[tokio::test]
+async fn a_thousand_may_follow_one_pod() {
+    let (_host, id, mut journal, server) = served();
+    journal.log("web", "line 0");
+    let before = Cost::of(&server);
+    let mut streams = a_thousand(&server, &vec![following(id); 1000]).await;
+    join_all(streams.iter_mut().map(|stream| next(stream, 1))).await;
+    for number in 1..4 {
+        journal.log("web", &format!("line {number}"));
+        let heard = join_all(streams.iter_mut().map(|stream| next(stream, 1))).await;
+        assert!(
+            heard
+                .iter()
+                .all(|lines| *lines == numbered(number..number + 1))
+        );
+    }
+    let after = Cost::of(&server);
+    println!("a thousand on one pod: {before:?}, then {after:?}");
+    // Connections, watches, and the one file.
+    assert!(after.descriptors < before.descriptors + 30, "{after:?}");
+    assert!(after.threads < before.threads + 45, "{after:?}");
+    assert!(after.memory_kib < before.memory_kib + 200_000, "{after:?}");
+    drop(streams);
+    eventually("all is let go of", || {
+        Cost::of(&server).descriptors <= before.descriptors
+    });
+}
+
+#[tokio::test]
+async fn a_thousand_pods_may_be_followed() {
+    let host = TempHost::create();
+    let mut journals: Vec<(Uuid, Journal)> = (1..=1000)
+        .map(|number| {
+            let pod = hosts::pod(number, Phase::Run);
+            host.add(&pod);
+            (pod.id, Journal::create(host.dir(), pod.id))
+        })
+        .collect();
+    let server = Server::start(host.dir(), &[]);
+    let before = Cost::of(&server);
+    let requests: Vec<_> = journals.iter().map(|(id, _)| following(*id)).collect();
+    let mut streams = a_thousand(&server, &requests).await;
+    for number in 0..2 {
+        for (_, journal) in &mut journals {
+            journal.log("web", &format!("line {number}"));
+        }
+        let heard = join_all(streams.iter_mut().map(|stream| next(stream, 1))).await;
+        assert!(
+            heard
+                .iter()
+                .all(|lines| *lines == numbered(number..number + 1))
+        );
+    }
+    let after = Cost::of(&server);
+    println!("one on each of a thousand pods: {before:?}, then {after:?}");
+    // A file for each.
+    assert!(after.descriptors < before.descriptors + 1030, "{after:?}");
+    assert!(after.threads < before.threads + 45, "{after:?}");
+    drop(streams);
+    eventually("all is let go of", || {
+        Cost::of(&server).descriptors <= before.descriptors + 5
+    });
+}
+
+#[tokio::test]
+async fn calls_leave_nothing_behind() {
+    let (_host, id, mut journal, server) = served();
+    for number in 0..5 {
+        journal.log("web", &format!("line {number}"));
+    }
+    let client = server.client().await;
+    lines_of(&mut client.clone(), of(id)).await;
+    let before = Cost::of(&server);
+    for _ in 0..100 {
+        let calls = (0..100).map(|number| {
+            let mut client = client.clone();
+            async move {
+                match number % 2 {
+                    0 => assert_eq!(lines_of(&mut client, of(id)).await.len(), 5),
+                    _ => drop(follow(&client, following(id)).await),
+                }
+            }
+        });
+        join_all(calls).await;
+    }
+    eventually("all is let go of", || {
+        Cost::of(&server).descriptors <= before.descriptors
+    });
+    let after = Cost::of(&server);
+    println!("after 10,000 calls: {before:?}, then {after:?}");
+}
+
+#[tokio::test]
+async fn one_who_does_not_read_blocks_nobody() {
+    let (_host, id, mut journal, server) = served();
+    let idle = server.client().await;
+    let mut idle = follow(&idle, following(id)).await;
+    let client = server.client().await;
+    let mut busy = follow(&client, following(id)).await;
+    // Far more than what the windows of a connection take.
+    let long = "x".repeat(20_000);
+    for _ in 0..500 {
+        journal.log("web", &long);
+    }
+    assert!(next(&mut busy, 500).await.iter().all(|line| *line == long));
+    assert_eq!(lines_of(&mut client.clone(), of(id)).await.len(), 500);
+    journal.rotate();
+    journal.log("web", "one more");
+    assert_eq!(next(&mut busy, 1).await, ["one more"]);
+    // And nothing is lost for the one who begins to read.
+    let heard = next(&mut idle, 501).await;
+    assert_eq!((heard.len(), heard[500].as_str()), (501, "one more"));
+}
