@@ -126,7 +126,7 @@ fn after(step: &Step, before: Option<(Phase, bool)>) -> Option<(Phase, bool)> {
         Step::Sweep { .. } => None,
         Step::Write(_) | Step::Start(_) | Step::AppAdd { .. } => before,
         Step::AppStart { .. } | Step::AppExit { .. } => before,
-        Step::Log { .. } | Step::Rotate { .. } => before,
+        Step::Log { .. } | Step::LogEntry { .. } | Step::Rotate { .. } => before,
         Step::Import(_) | Step::Remove { .. } | Step::Use { .. } => before,
     }
 }
