@@ -113,20 +113,17 @@ pub(crate) type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, [u8]>)>;
 impl Line<'_> {
     /// What is to be seen of it; `None` without a message.
     fn shown(&self, pod: &Pod) -> Option<JournalLine> {
-        shown(&fields(pod, self.app, self.said, Uuid::nil()), self.at_us)
+        let fields = fields(pod, self.app, self.said, Uuid::nil());
+        let text = |name| {
+            let (_, value) = fields.iter().find(|(field, _)| *field == name)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        Some(JournalLine {
+            at_us: self.at_us,
+            identifier: text("SYSLOG_IDENTIFIER").unwrap_or_default(),
+            message: text("MESSAGE")?,
+        })
     }
-}
-
-fn shown(fields: &Fields<'_>, at_us: i64) -> Option<JournalLine> {
-    let text = |name| {
-        let (_, value) = fields.iter().find(|(field, _)| *field == name)?;
-        Some(String::from_utf8_lossy(value).into_owned())
-    };
-    Some(JournalLine {
-        at_us,
-        identifier: text("SYSLOG_IDENTIFIER").unwrap_or_default(),
-        message: text("MESSAGE")?,
-    })
 }
 
 /// A file of the journal.
