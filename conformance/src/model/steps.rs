@@ -57,7 +57,7 @@ impl World {
             Step::AppExit { pod, app, code } => self.set_app(*pod, app, Some(*code), record),
             Step::Log { pod, app, text } => self.log(*pod, app, text, record),
             Step::LogEntry { pod, app, fields } => {
-                let text = |name| {
+                let text = |name: &str| {
                     let value = fields.get(name)?.bytes();
                     Some(String::from_utf8_lossy(&value).into_owned())
                 };
