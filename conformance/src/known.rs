@@ -225,10 +225,13 @@ ListPods/P-17/*  # of old
         let mut all: Vec<_> = cases().into();
         all.push(random);
         let random = all.last().unwrap();
-        let stale = |run| list.stale(&all, run);
-        assert_eq!(stale(&[]), [""; 0]);
-        assert_eq!(stale(&[(random, Failed)]), [""; 0]);
-        assert_eq!(stale(&[(random, Passed)]), ["ListPods/F-P9/random/4"]);
+        let stale = |status: Option<Status>| {
+            let run: Vec<_> = status.map(|status| (random, status)).into_iter().collect();
+            list.stale(&all, &run)
+        };
+        assert_eq!(stale(None), [""; 0]);
+        assert_eq!(stale(Some(Failed)), [""; 0]);
+        assert_eq!(stale(Some(Passed)), ["ListPods/F-P9/random/4"]);
         assert_eq!(list.reason(random), Some("any"));
     }
 

@@ -157,6 +157,11 @@ fn images() -> Vec<Image> {
             imported_at_s: IMPORTED_AT_S + 60,
             ..docker("library/web", "sha256:ab")
         },
+        Image {
+            // The machine's clock had not been set. As a bound this time is none (W-7).
+            imported_at_s: 0,
+            ..image("example.com/old", 0)
+        },
     ];
     // The import time is not part of the id, so these have commands of their own.
     for (number, later_s) in [-2, -1, 1, 2].into_iter().enumerate() {
