@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{self, BufRead as _, Write as _},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     thread,
@@ -12,6 +13,7 @@ use std::{
 use futures_util::{FutureExt as _, future};
 use rkt_api::layout::DEFAULT_DATA_DIR;
 use rkt_sim::{live::step::Step, spec::HostSpec, spec_file};
+use rustix::io::Errno;
 use serde::Serialize;
 use tokio::{
     net::TcpListener,
@@ -158,14 +160,22 @@ pub async fn serve(args: &ServeModel) -> Result<(), Error> {
 }
 
 /// Listens on every address of that name which this machine has, and on one at least.
+/// `localhost` has both loopback addresses, whatever the machine's resolver says (SV-1).
 async fn listen(address: &str) -> io::Result<Vec<TcpListener>> {
+    let port = address.strip_prefix("localhost:");
+    let addresses = match port.and_then(|port| port.parse::<u16>().ok()) {
+        Some(port) => vec![
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ],
+        None => tokio::net::lookup_host(address).await?.collect(),
+    };
     let mut listeners = Vec::new();
     let mut refusal = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in tokio::net::lookup_host(address).await? {
-        match TcpListener::bind(address).await {
+    for address in addresses {
+        match TcpListener::bind::<SocketAddr>(address).await {
             Ok(listener) => listeners.push(listener),
-            // Names have addresses of families that a machine may be without.
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => refusal = error,
+            Err(error) if is_without(&error) => refusal = error,
             Err(error) => return Err(error),
         }
     }
@@ -173,6 +183,12 @@ async fn listen(address: &str) -> io::Result<Vec<TcpListener>> {
         true => Err(refusal),
         false => Ok(listeners),
     }
+}
+
+/// Whether the machine is without the address, or all of its family.
+fn is_without(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
 }
 
 /// Plays the steps that come on standard input; when there are no more, does nothing for ever.

@@ -65,7 +65,7 @@ pub fn all() -> Vec<Lie> {
         lie(
             &clause::SV_2,
             "deaf-to-sigint",
-            Shell(r#""$@" & trap "kill $!; wait $!; exit" TERM; trap "" INT; wait $!"#),
+            Shell(r#""$@" & trap "kill $!; wait $!; exit 0" TERM; trap "" INT; wait $!"#),
         ),
     ]
 }
