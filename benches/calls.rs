@@ -83,6 +83,12 @@ impl Bench {
         })
     }
 
+    fn end(&self, server: JoinHandle<()>) {
+        server.abort();
+        let ended = self.runtime.block_on(server);
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
+    }
+
     fn call(&self, client: &Client, call: &Call) -> Bytes {
         let mut client = client.clone();
         let request = call.request.clone();
@@ -123,14 +129,13 @@ impl Bench {
             bench("watching", &watching, call);
         }
         // Beside one another they would see each other's looks.
-        server.abort();
-        let ended = self.runtime.block_on(server);
-        assert!(ended.is_err_and(|error| error.is_cancelled()));
+        self.end(server);
         drop(watching);
-        let (_server, scanning) = self.serve(false);
+        let (server, scanning) = self.serve(false);
         for call in calls.iter().take(SCANNED) {
             bench("scanning", &scanning, call);
         }
+        self.end(server);
     }
 }
 

@@ -221,9 +221,13 @@ fn finish(player: &mut Player) {
 /// # Panics
 ///
 /// When one of them was never told.
-fn latencies(received: &[Received], renamed: &HashMap<(String, EventType), i64>) -> Histogram<u64> {
+fn latencies(
+    received: &[Received],
+    mut renamed: HashMap<(String, EventType), i64>,
+) -> (Histogram<u64>, usize) {
     let mut times = Histogram::new(3).expect("a histogram");
-    let mut told = 0;
+    let mut told = HashSet::new();
+    let mut repeated = 0;
     for (number, event) in received[0].events.iter().enumerate() {
         let key = (event.id.clone(), event.r#type());
         let Some(at_unix_ns) = renamed.remove(&key) else {

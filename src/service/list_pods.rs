@@ -57,6 +57,9 @@ fn listed(
         let pod = view.pod(facts, cgroup, call)?;
         return pod_matches(filters, &pod).then(|| encode(&view.cut(pod, call)));
     }
-    let pod = cache.listed(view, facts, detail)?;
-    pod_matches(filters, pod).then(|| cache.encoded(view, pod, detail))
+    // To keep what only filters look at takes as much memory as the rest.
+    if !filters.is_empty() && !pod_matches(filters, cache.listed(view, facts, detail)?) {
+        return None;
+    }
+    cache.encoded(view, facts, detail)
 }

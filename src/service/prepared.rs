@@ -83,11 +83,11 @@ impl Message for Items {
 /// What was made of a pod. The inventory keeps it beside the facts that it was made of.
 #[derive(Debug, Default)]
 pub(crate) struct PreparedPod {
-    /// As listed, with everything that filters look at. `None` when the dialect does not show
-    /// the pod.
+    /// As listed, with everything that filters look at; only there when one has looked. Here
+    /// and below: `None` when the dialect does not show the pod.
     listed: OnceLock<Option<Pod>>,
-    brief: OnceLock<Bytes>,
-    detailed: OnceLock<Bytes>,
+    brief: OnceLock<Option<Bytes>>,
+    detailed: OnceLock<Option<Bytes>>,
     inspected: OnceLock<Option<Bytes>>,
 }
 
@@ -98,13 +98,14 @@ impl PreparedPod {
         self.listed.get_or_init(listed).as_ref()
     }
 
-    /// [`Self::listed`], encoded.
-    pub(super) fn encoded(&self, view: &View, pod: &Pod, detail: bool) -> Bytes {
+    /// The pod as listed, encoded. `None` when the dialect does not show it.
+    pub(super) fn encoded(&self, view: &View, facts: &PodFacts, detail: bool) -> Option<Bytes> {
+        let call = PodCall::List { detail };
         let encoded = match detail {
             true => &self.detailed,
             false => &self.brief,
         };
-        let encode = || encode(&view.cut(pod.clone(), PodCall::List { detail }));
+        let encode = || Some(encode(&view.cut(view.pod(facts, None, call)?, call)));
         encoded.get_or_init(encode).clone()
     }
 
