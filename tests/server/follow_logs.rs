@@ -265,6 +265,8 @@ async fn calls_leave_nothing_behind() {
     lines_of(&mut client.clone(), of(id)).await;
     let before = Cost::of(&server);
     for _ in 0..100 {
+        // HTTP/2 has servers hang up on who cancels a thousand streams of one connection.
+        let client = server.client().await;
         let calls = (0..100).map(|number| {
             let mut client = client.clone();
             async move {
