@@ -222,7 +222,7 @@ ListPods/P-17/*  # of old
                     ListPods/*  # all\nListPods/F-P9/random/4  # by name\n";
         let list: KnownFailing = text.parse().unwrap();
         let random = random::named("ListPods/F-P9/random/4").unwrap();
-        let mut all: Vec<_> = cases().into();
+        let mut all = cases();
         all.push(random);
         let random = all.last().unwrap();
         let stale = |status: Option<Status>| {

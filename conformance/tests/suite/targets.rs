@@ -88,7 +88,10 @@ async fn a_server_is_started_for_every_host() {
     }
     let words = shell_words::split(&model.command()).unwrap();
     let words = words.iter().map(String::as_str);
-    let args: Vec<_> = ["run", "GetInfo/I-1", "--"].into_iter().chain(words).collect();
+    let args: Vec<_> = ["run", "GetInfo/I-1", "--"]
+        .into_iter()
+        .chain(words)
+        .collect();
     let ran = program(&args).await;
     assert_eq!(ran.exit, 0, "{ran:?}");
 }
