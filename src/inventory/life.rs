@@ -304,7 +304,10 @@ impl AppLife {
 
     /// What is new in when the app was started last, and in its status, each with its time.
     fn see(&mut self, started_at_ns: Option<i64>, status: Option<AppStatus>) -> Vec<(i64, Change)> {
-        let started = started_at_ns.filter(|_| started_at_ns != self.started_at_ns);
+        // Files are read one after the other: an end can be told before its start is read.
+        let was_told = |at_ns| self.started_at_ns.is_none() && Some(at_ns) <= self.exited_at_ns;
+        let started =
+            started_at_ns.filter(|at_ns| Some(*at_ns) != self.started_at_ns && !was_told(*at_ns));
         self.started_at_ns = started_at_ns.or(self.started_at_ns);
         let status = status.filter(|status| self.exited_at_ns != Some(status.written_at_ns));
         // A status of an earlier run may lie there still, made anew without any run.
@@ -437,6 +440,32 @@ mod tests {
         // One that was moved back is the same.
         let mut life = Life::existing(sight(&running).unwrap());
         assert_eq!(life.advance(&[], sight(&prepared)), []);
+    }
+
+    #[test]
+    fn a_start_that_is_read_after_its_end_is_none() {
+        let status = |written_at_ns| AppStatus {
+            exit_code: Some(1),
+            written_at_ns,
+            is_empty: false,
+        };
+        let mut running = facts(Phase::Run, Lock::Held);
+        running.started_at_ns = None;
+        running.manifest.as_mut().unwrap().apps[0].status = Some(status(5));
+        let mut life = Life::default();
+        let told = life.advance(&[], sight(&running));
+        let all = [
+            Prepared,
+            Started,
+            AppStarted(web()),
+            AppExited(web(), Some(1)),
+        ];
+        assert_eq!(told, all);
+        running.started_at_ns = Some(5);
+        assert_eq!(life.advance(&[], sight(&running)), []);
+        // Nor when somebody touches what is left of it.
+        running.manifest.as_mut().unwrap().apps[0].status = Some(status(6));
+        assert_eq!(life.advance(&[], sight(&running)), []);
     }
 
     #[test]

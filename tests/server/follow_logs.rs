@@ -191,7 +191,7 @@ async fn a_thousand(
     streams
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_may_follow_one_pod() {
     let (_host, id, mut journal, server) = served();
     journal.log("web", "line 0");
@@ -219,7 +219,7 @@ async fn a_thousand_may_follow_one_pod() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_pods_may_be_followed() {
     let host = TempHost::create();
     let mut journals: Vec<(Uuid, Journal)> = (1..=1000)
@@ -255,7 +255,7 @@ async fn a_thousand_pods_may_be_followed() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_leave_nothing_behind() {
     let (_host, id, mut journal, server) = served();
     for number in 0..5 {

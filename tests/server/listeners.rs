@@ -280,6 +280,16 @@ async fn what_happens_in_a_rush_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_queue_overflows_nothing_comes_twice_or_out_of_order() {
     let (told, expected) = rush(8, &["--changes-max=2"]).await;
+    // How a pod that is next seen in `garbage/` came out of `prepare/`, nobody can know.
+    let known = |mut events: Vec<(String, String)>| {
+        for (_, event) in &mut events {
+            if event == "POD_PREPARE_ABORTED" {
+                *event = "POD_PREPARED".to_owned();
+            }
+        }
+        events
+    };
+    let (told, expected) = (known(told), known(expected));
     let (told, expected) = (of_pods(&told), of_pods(&expected));
     for (id, told) in told {
         assert!(
