@@ -194,7 +194,10 @@ mod tests {
             (r#"{"base64":"AAAA","times":2}"#, "either"),
             (r#"{"base64":"A"}"#, "no base64"),
             (r#"{"hex":"00"}"#, "unknown field `hex`"),
-            (r#"{"text":"ab","times":4000000000}"#, "more than 64 MiB"),
+            (
+                r#"{"text":"ab","times":4000000000}"#,
+                "that repeats to more than 64 MiB",
+            ),
         ] {
             let error = serde_json::from_str::<Octets>(json)
                 .unwrap_err()
