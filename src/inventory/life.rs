@@ -193,6 +193,11 @@ impl Life {
             return;
         };
         let is_mutable = manifest.is_mutable();
+        // Files are read one after the other: where one app has ended, all have been started,
+        // whether the file that says so was read or not.
+        let ended = manifest.apps.iter().filter_map(|app| app.status);
+        let ended_ns = ended.map(|status| status.written_at_ns);
+        let all_started_at_ns = ended_ns.chain(facts.started_at_ns).min();
         let known = std::mem::take(&mut self.apps).into_iter();
         let mut known: HashMap<_, _> = known.map(|life| (life.app.name.clone(), life)).collect();
         let mut changes = Vec::new();
@@ -205,7 +210,7 @@ impl Life {
             let started_at_ns = match is_mutable {
                 true => more.started_at_ns,
                 // It starts but once, whatever becomes of `pid`.
-                false => life.started_at_ns.or(facts.started_at_ns),
+                false => life.started_at_ns.or(all_started_at_ns),
             };
             let is_awaited =
                 |status: &AppStatus| sight.waits_for_codes && status.exit_code.is_none();
@@ -304,7 +309,7 @@ impl AppLife {
 
     /// What is new in when the app was started last, and in its status, each with its time.
     fn see(&mut self, started_at_ns: Option<i64>, status: Option<AppStatus>) -> Vec<(i64, Change)> {
-        // Files are read one after the other: an end can be told before its start is read.
+        // An end can have been read, and told, before its start is.
         let was_told = |at_ns| self.started_at_ns.is_none() && Some(at_ns) <= self.exited_at_ns;
         let started =
             started_at_ns.filter(|at_ns| Some(*at_ns) != self.started_at_ns && !was_told(*at_ns));
@@ -358,6 +363,10 @@ mod tests {
     use Happening::{AppExited, AppStarted, Exited, GarbageCollected, Prepared, Started};
 
     const MANIFEST: &str = r#"{"acVersion": "0.8.11", "acKind": "PodManifest", "apps": [
+        {"name": "web", "image": {"id": "sha512-00"}}]}"#;
+
+    const TWO_APPS: &str = r#"{"acVersion": "0.8.11", "acKind": "PodManifest", "apps": [
+        {"name": "log", "image": {"id": "sha512-00"}},
         {"name": "web", "image": {"id": "sha512-00"}}]}"#;
 
     fn facts(phase: Phase, lock: Lock) -> PodFacts {
@@ -465,6 +474,41 @@ mod tests {
         assert_eq!(life.advance(&[], sight(&running)), []);
         // Nor when somebody touches what is left of it.
         running.manifest.as_mut().unwrap().apps[0].status = Some(status(6));
+        assert_eq!(life.advance(&[], sight(&running)), []);
+    }
+
+    #[test]
+    fn where_one_has_ended_all_have_started() {
+        let mut running = facts(Phase::Run, Lock::Held);
+        running.started_at_ns = None;
+        let ended = AppFacts {
+            status: Some(AppStatus {
+                exit_code: Some(1),
+                written_at_ns: 5,
+                is_empty: false,
+            }),
+            ..AppFacts::default()
+        };
+        running.manifest = Some(ManifestFacts {
+            bytes: TWO_APPS.into(),
+            manifest: PodManifest::parse(TWO_APPS.as_bytes()).unwrap(),
+            apps: vec![AppFacts::default(), ended],
+        });
+        let log = App {
+            name: "log".to_owned(),
+            ..web()
+        };
+        let mut life = Life::default();
+        let told = life.advance(&[], sight(&running));
+        let all = [
+            Prepared,
+            Started,
+            AppStarted(log),
+            AppStarted(web()),
+            AppExited(web(), Some(1)),
+        ];
+        assert_eq!(told, all);
+        running.started_at_ns = Some(4);
         assert_eq!(life.advance(&[], sight(&running)), []);
     }
 
