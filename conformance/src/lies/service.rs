@@ -65,7 +65,10 @@ pub fn all() -> Vec<Lie> {
         lie(
             &clause::SV_2,
             "deaf-to-sigint",
-            Shell(r#""$@" & trap "kill $!; wait $!; exit 0" TERM; trap "" INT; wait $!"#),
+            // The signal reaches the server, too: there is always another one.
+            Shell(
+                r#"trap 'kill $!; wait $!; exit 0' TERM; trap "" INT; while :; do "$@" & wait $!; done"#,
+            ),
         ),
     ]
 }
