@@ -581,16 +581,18 @@ impl<C: Default> LivePods<C> {
         if watcher.is_some() {
             let opened = self.opened.entry(id).or_default();
             opened.our_closes += u32::from(old.as_ref().is_some_and(|old| old.handle.is_some()));
-            if let Some(handle) = handle {
+            // By which the lock was probed, whether it was kept or not.
+            if State::hangs_on_lock(facts.phase) {
                 // Of two that open the pod at once the kernel may tell as of one, and the
                 // other is about to lock it.
                 opened.our_opens += 1;
-                if is_one_of_many || self.suspects.len() >= KEPT_HANDLES {
+                kept_handle =
+                    handle.filter(|_| !is_one_of_many && self.suspects.len() < KEPT_HANDLES);
+                if kept_handle.is_some() {
+                    suspect_until = Some(now + SUSPICION);
+                } else {
                     opened.our_closes += 1;
                     self.probe_all_at = Some(now + SUSPICION);
-                } else {
-                    kept_handle = Some(handle);
-                    suspect_until = Some(now + SUSPICION);
                 }
             }
             self.suspects.insert(id);
