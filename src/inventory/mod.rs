@@ -13,9 +13,14 @@ mod follow;
 mod history;
 mod index;
 mod life;
+mod locks;
 mod pods;
+mod reading;
 mod reported;
+mod route;
 mod store;
+#[cfg(test)]
+mod tests;
 mod watcher;
 mod watching;
 

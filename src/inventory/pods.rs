@@ -1,20 +1,13 @@
 //! The pods, as they are now: what was read of each, kept until something says that it has
-//! changed. What says so comes from [`super::watcher`]; what is on the disk is read by
-//! [`crate::host`].
-//!
-//! Locks make no events, only closing a handle does, and that is told just before the lock
-//! goes. So a pod is *suspect* while its lock may change unseen, and its lock is probed at each
-//! call: for a second after someone has closed it, and while someone has it open; where rkt's
-//! processes hold the lock for life, in `run/`, a held one is trusted until the next close.
+//! changed. What says so comes from [`super::watcher`] and [`super::locks`]; what is on the disk
+//! is read by [`super::reading`].
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    num::NonZero,
     ops::RangeInclusive,
     path::PathBuf,
-    sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use uuid::Uuid;
@@ -24,22 +17,15 @@ use super::{
     counters::Counters,
     history::{Event, EventKind},
     index::{Index, Traits},
-    life::{App, Happening, Life, Sight, Step},
-    lock,
+    life::{App, Happening, Life, Sight},
+    locks::Locks,
+    reading::{How, Reading, read_all},
     reported::Reported,
-    watcher::{PodChange, PodNews, Rename, Watcher},
+    route::Route,
+    watcher::{PodChange, PodNews, Watcher},
     watching::Watch,
 };
-use crate::{
-    host::{
-        Depth, Dir, Found, Lock, LockHandle, PhaseDirs, PodFacts, ScanError, Skipped, Stage1, State,
-    },
-    layout::Phase,
-};
-
-/// How long a pod stays suspect after a handle on it was closed: the kernel tells of the close
-/// just before it lets the lock go.
-const SUSPICION: Duration = Duration::from_secs(1);
+use crate::host::{Depth, Found, PhaseDirs, PodFacts, ScanError, Skipped, Stage1, State};
 
 /// How often pods whose lock may change unseen are looked at when nobody asks.
 const PROBES: Duration = Duration::from_millis(100);
@@ -58,14 +44,6 @@ const TRIES: usize = 64;
 
 /// Likewise, where nobody tells whether it moves.
 const UNTOLD_TRIES: usize = 3;
-
-/// How many pods one thread reads before it takes in what has happened meanwhile, its own
-/// opening and closing included, so that the kernel's queue does not overflow by it.
-const PODS_PER_DRAIN: usize = 64;
-
-/// How many handles on pods are kept at most. Where there are more suspects, their
-/// directories are opened for each probe.
-const KEPT_HANDLES: usize = 256;
 
 /// A pod as it is.
 #[derive(Debug)]
@@ -125,11 +103,10 @@ pub(super) struct LivePods<C> {
     all_dirty: bool,
     /// Entries that are no pods and were seen.
     skipped: HashSet<Skipped>,
-    opened: HashMap<Uuid, Opened>,
-    suspects: BTreeSet<Uuid>,
+    locks: Locks,
     lives: HashMap<Uuid, Life>,
     /// Where pods went since they were read last.
-    paths: HashMap<Uuid, Path>,
+    routes: HashMap<Uuid, Route>,
     /// Pods with an app whose exit code may be on its way.
     awaited: BTreeSet<Uuid>,
     /// The data directory is another one than before: what is in it was there before.
@@ -140,8 +117,6 @@ pub(super) struct LivePods<C> {
     is_looking: bool,
     /// Pods whose faults were not logged yet.
     unreported: BTreeSet<Uuid>,
-    /// When to probe every lock once.
-    probe_all_at: Option<Instant>,
     picture: Option<Arc<Picture<C>>>,
 }
 
@@ -149,99 +124,7 @@ pub(super) struct LivePods<C> {
 struct Tracked<C> {
     pod: Arc<Pod<C>>,
     depth: Depth,
-    /// To probe the lock with, while the pod is suspect.
-    handle: Option<LockHandle>,
-    suspect_until: Option<Instant>,
 }
-
-/// Where a pod went.
-#[derive(Debug, Default)]
-struct Path {
-    steps: Vec<Step>,
-    has_begun: bool,
-    /// Where it lay before the first of them, if it was there.
-    origin: Option<Phase>,
-    /// How many of them there were when the pod was looked for last.
-    settled: usize,
-    /// Whether there are more since.
-    has_moved: bool,
-    /// The renaming by which it has left the phase that it was in, and entered none yet.
-    rename: Rename,
-}
-
-impl Path {
-    fn enter(&mut self, phase: Phase, rename: Rename) {
-        if rename.is_some() && self.rename == rename {
-            // From one phase to the next.
-            self.steps.pop();
-        }
-        self.has_begun = true;
-        self.rename = None;
-        self.has_moved = true;
-        self.steps.push(Step::Entered(phase));
-    }
-
-    /// The steps by which the pod has come to lie in `phase`, where it was found; those after
-    /// that are left. `was_there` says that it lay there before the first step, too.
-    fn up_to(&mut self, phase: Phase, was_there: bool) -> Vec<Step> {
-        let entered = |step: &Step| *step == Step::Entered(phase);
-        let seen = match self.steps.iter().rposition(entered) {
-            Some(last) => last + 1,
-            None if was_there => 0,
-            // It was seen before it was told of.
-            None => self.steps.len(),
-        };
-        let seen = seen.max(self.settled).min(self.steps.len());
-        self.settled = 0;
-        self.steps.drain(..seen).collect()
-    }
-
-    fn leave(&mut self, phase: Phase, rename: Rename) {
-        if !self.has_begun {
-            self.origin = Some(phase);
-        }
-        self.has_begun = true;
-        self.rename = rename;
-        self.has_moved = true;
-        self.steps.push(Step::Left(phase));
-    }
-}
-
-/// Who has a pod's directory open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Opened {
-    /// Handles of other processes.
-    others: u32,
-    /// What this process has done and the kernel has not told of yet.
-    our_opens: u32,
-    our_closes: u32,
-}
-
-impl Opened {
-    /// Takes in that someone has opened the directory; `true` when it was someone else.
-    fn open(&mut self) -> bool {
-        if self.our_opens > 0 {
-            self.our_opens -= 1;
-            return false;
-        }
-        self.others += 1;
-        true
-    }
-
-    /// Takes in that someone has closed it; `true` when it was someone else.
-    fn close(&mut self) -> bool {
-        if self.our_closes > 0 {
-            self.our_closes -= 1;
-            return false;
-        }
-        // One that was open before anybody looked is closed, too.
-        self.others = self.others.saturating_sub(1);
-        true
-    }
-}
-
-/// What was read of a pod; `None` when it is not there.
-type Reading = (Uuid, Option<Found>);
 
 impl<C: Default> LivePods<C> {
     pub(super) fn new(data_dir: PathBuf) -> Self {
@@ -256,16 +139,14 @@ impl<C: Default> LivePods<C> {
             dirty: BTreeSet::new(),
             all_dirty: true,
             skipped: HashSet::new(),
-            opened: HashMap::new(),
-            suspects: BTreeSet::new(),
+            locks: Locks::new(),
             lives: HashMap::new(),
-            paths: HashMap::new(),
+            routes: HashMap::new(),
             awaited: BTreeSet::new(),
             is_beginning: true,
             happened: Vec::new(),
             is_looking: false,
             unreported: BTreeSet::new(),
-            probe_all_at: None,
             picture: None,
         }
     }
@@ -287,7 +168,7 @@ impl<C: Default> LivePods<C> {
             if watch.generation != self.generation {
                 self.generation = watch.generation;
                 self.begin_anew();
-                self.probe_all_at = None;
+                self.locks.give_up();
             }
             self.all_dirty = true;
             return;
@@ -300,47 +181,24 @@ impl<C: Default> LivePods<C> {
             changes,
             overflowed,
         } = watcher.pod_news();
-        if overflowed {
-            Counters::add(&counters.overflows);
-            tracing::warn!("changes came faster than they were read; reading everything anew");
-            self.begin_anew();
-        }
-        let now = Instant::now();
-        if self.probe_all_at.is_some_and(|at| at <= now) {
-            self.probe_all_at = None;
-            self.suspects.extend(self.tracked.keys());
+        if self.locks.take_probe_all() {
+            self.locks.suspect(self.tracked.keys().copied());
         }
         for change in changes {
             match change {
                 PodChange::Entered(id, phase, rename) => {
-                    self.paths.entry(id).or_default().enter(phase, rename);
+                    self.routes.entry(id).or_default().enter(phase, rename);
                     self.dirty.insert(id);
                 }
                 PodChange::Left(id, phase, rename) => {
-                    self.paths.entry(id).or_default().leave(phase, rename);
+                    self.routes.entry(id).or_default().leave(phase, rename);
                     self.dirty.insert(id);
                 }
                 PodChange::Touched(id) => drop(self.dirty.insert(id)),
-                PodChange::Opened(id) => {
-                    // Our own probes must not lead to more of them.
-                    if self.opened.entry(id).or_default().open() {
-                        self.suspects.insert(id);
-                    }
-                }
+                PodChange::Opened(id) => self.locks.note_open(id),
                 PodChange::Closed(id) => {
-                    let opened = self.opened.entry(id).or_default();
-                    let is_others = opened.close();
-                    let is_over = *opened == Opened::default();
-                    match self.tracked.get_mut(&id) {
-                        Some(tracked) if is_others => {
-                            tracked.suspect_until = Some(now + SUSPICION);
-                            self.suspects.insert(id);
-                        }
-                        Some(_) => {}
-                        // The last of a pod that is no more.
-                        None if is_over => drop(self.opened.remove(&id)),
-                        None => {}
-                    }
+                    let is_known = self.tracked.contains_key(&id);
+                    self.locks.note_close(id, is_known);
                 }
                 PodChange::Odd(skipped) => {
                     if self.skipped.insert(skipped.clone()) {
@@ -353,24 +211,24 @@ impl<C: Default> LivePods<C> {
                 }
             }
         }
+        if overflowed {
+            Counters::add(&counters.overflows);
+            tracing::warn!("changes came faster than they were read; reading everything anew");
+            // With what came after those that are missing: who has which pod open is unknown.
+            self.all_dirty = true;
+            self.locks.begin_anew_in_midstream();
+        }
         let unwatched = watcher.unwatched();
         self.has_unwatched = !unwatched.is_empty();
         self.dirty.extend(unwatched);
         self.dirty.extend(&self.awaited);
     }
 
-    /// Nothing that was told before counts: everything is read anew. Someone may have had a
-    /// pod open before anybody looked, and lock it now: all locks are probed once more when
-    /// that must be over.
+    /// Nothing that was told before counts: everything is read anew.
     fn begin_anew(&mut self) {
         self.all_dirty = true;
         self.has_unwatched = false;
-        self.opened.clear();
-        self.suspects.clear();
-        for tracked in self.tracked.values_mut() {
-            tracked.handle = None;
-        }
-        self.probe_all_at = Some(Instant::now() + SUSPICION);
+        self.locks.begin_anew();
     }
 
     /// Whether something has to be looked at on disk before the pods that are wanted are known.
@@ -381,7 +239,7 @@ impl<C: Default> LivePods<C> {
         };
         self.all_dirty
             || !self.dirty.is_empty()
-            || !self.suspects.is_empty()
+            || self.locks.has_suspects()
             || match want {
                 Want::All(depth) => self.depth < depth,
                 Want::One(id, depth) => !deep_enough(id, depth),
@@ -446,7 +304,8 @@ impl<C: Default> LivePods<C> {
         if !is_for_one {
             self.is_beginning = false;
         }
-        self.calm_down();
+        let Self { locks, tracked, .. } = self;
+        locks.calm_down(watcher, |id| Some(&tracked.get(&id)?.pod.facts));
         Ok(())
     }
 
@@ -466,32 +325,19 @@ impl<C: Default> LivePods<C> {
         watcher: Option<&Watcher>,
         counters: &Counters,
     ) -> Result<(), ScanError> {
-        let keeps_handles = self.suspects.len() <= KEPT_HANDLES;
-        for (probed, id) in self.suspects.iter().enumerate() {
-            let Some(tracked) = self.tracked.get_mut(id) else {
-                continue;
-            };
-            let facts = &tracked.pod.facts;
-            if self.dirty.contains(id) || !State::hangs_on_lock(facts.phase) {
-                continue;
-            }
-            let opened = self.opened.entry(*id).or_default();
-            if tracked.handle.is_none() {
-                tracked.handle = phases.lock_handle(*id, facts.phase)?;
-                opened.our_opens += u32::from(tracked.handle.is_some());
-            }
-            let probe = tracked.handle.as_ref().map(LockHandle::probe);
-            Counters::add(&counters.probes);
-            if !matches!(probe, Some(Ok(lock)) if lock == facts.lock) {
-                self.dirty.insert(*id);
-            }
-            if !keeps_handles {
-                opened.our_closes += u32::from(tracked.handle.take().is_some());
-                if let Some(watcher) = watcher.filter(|_| probed % PODS_PER_DRAIN == 0) {
-                    watcher.drain();
-                }
-            }
-        }
+        let Self {
+            locks,
+            tracked,
+            dirty,
+            ..
+        } = self;
+        let facts = |id: Uuid| {
+            let facts = &tracked.get(&id)?.pod.facts;
+            let is_in_question = State::hangs_on_lock(facts.phase) && !dirty.contains(&id);
+            is_in_question.then_some(facts)
+        };
+        let changed = locks.probe(phases, watcher, facts, counters)?;
+        dirty.extend(changed);
         Ok(())
     }
 
@@ -509,9 +355,8 @@ impl<C: Default> LivePods<C> {
         let tries = watcher.map_or(UNTOLD_TRIES, |_| TRIES);
         for tried in 1..=tries {
             for (id, _) in &wanted {
-                if let Some(path) = self.paths.get_mut(id) {
-                    path.has_moved = false;
-                    path.settled = path.steps.len();
+                if let Some(route) = self.routes.get_mut(id) {
+                    route.settle();
                 }
             }
             let readings = read_all(phases, watcher, &wanted)?;
@@ -521,15 +366,18 @@ impl<C: Default> LivePods<C> {
             }
             // What has been seen of a pod's way is told by now, but for the last step.
             if let Some(watcher) = watcher {
+                // First, else they would be taken for others'.
+                for reading in &readings {
+                    reading.note_in(&mut self.locks);
+                }
                 watcher.drain();
                 self.take_in_news(watch, reported, counters);
             }
-            let are_many = readings.len() > KEPT_HANDLES;
             wanted.clear();
-            for (id, reading) in readings {
-                let has_moved = self.paths.get(&id).is_some_and(|path| path.has_moved);
-                match reading {
-                    Some(found) => self.keep(found, watcher, are_many),
+            for Reading { id, found, .. } in readings {
+                let has_moved = self.routes.get(&id).is_some_and(|route| route.has_moved);
+                match found {
+                    Some(found) => self.keep(found, watcher),
                     None if tried < tries && (watcher.is_none() || has_moved) => {
                         wanted.push(self.how(id, want));
                     }
@@ -562,8 +410,7 @@ impl<C: Default> LivePods<C> {
         (id, how)
     }
 
-    fn keep(&mut self, found: Found, watcher: Option<&Watcher>, is_one_of_many: bool) {
-        let now = Instant::now();
+    fn keep(&mut self, found: Found, watcher: Option<&Watcher>) {
         self.live_on(found.facts.id, Some(&found));
         let Found {
             mut facts,
@@ -575,31 +422,12 @@ impl<C: Default> LivePods<C> {
         if !facts.faults.is_empty() {
             self.unreported.insert(id);
         }
-        let old = self.tracked.remove(&id);
-        let mut suspect_until = None;
-        let mut kept_handle = None;
         if watcher.is_some() {
-            let opened = self.opened.entry(id).or_default();
-            opened.our_closes += u32::from(old.as_ref().is_some_and(|old| old.handle.is_some()));
-            // By which the lock was probed, whether it was kept or not.
-            if State::hangs_on_lock(facts.phase) {
-                // Of two that open the pod at once the kernel may tell as of one, and the
-                // other is about to lock it.
-                opened.our_opens += 1;
-                kept_handle =
-                    handle.filter(|_| !is_one_of_many && self.suspects.len() < KEPT_HANDLES);
-                if kept_handle.is_some() {
-                    suspect_until = Some(now + SUSPICION);
-                } else {
-                    opened.our_closes += 1;
-                    self.probe_all_at = Some(now + SUSPICION);
-                }
-            }
-            self.suspects.insert(id);
+            self.locks.keep(&facts, handle);
         }
+        let old = self.tracked.remove(&id);
         let mut pod = None;
         if let Some(old) = old {
-            suspect_until = suspect_until.max(old.suspect_until);
             // P-9: when the pod was first seen there; taking it apart changes its directory.
             if old.pod.facts.phase == facts.phase && old.pod.facts.marked_at_ns.is_some() {
                 facts.marked_at_ns = old.pod.facts.marked_at_ns;
@@ -618,13 +446,7 @@ impl<C: Default> LivePods<C> {
                 cache: C::default(),
             })
         });
-        let tracked = Tracked {
-            pod,
-            depth,
-            handle: kept_handle,
-            suspect_until,
-        };
-        self.tracked.insert(id, tracked);
+        self.tracked.insert(id, Tracked { pod, depth });
     }
 
     /// Notes what has happened to a pod since it was read last.
@@ -646,12 +468,13 @@ impl<C: Default> LivePods<C> {
             && self.is_beginning
             && !self.lives.contains_key(&id)
         {
-            let life = match self.paths.get(&id) {
+            let life = match self.routes.get(&id) {
                 None => Life::existing(sight),
                 // It has come or gone since it is watched: that is told at the next look.
-                Some(path) => {
+                Some(route) => {
                     self.dirty.insert(id);
-                    path.origin
+                    route
+                        .origin
                         .map(|phase| Life::existing_in(phase, Some(sight)))
                         .unwrap_or_default()
                 }
@@ -659,21 +482,21 @@ impl<C: Default> LivePods<C> {
             self.lives.insert(id, life);
             return;
         }
-        let mut path = self.paths.remove(&id).unwrap_or_default();
-        let origin = path.origin;
+        let mut route = self.routes.remove(&id).unwrap_or_default();
+        let origin = route.origin;
         let steps = match sight {
             Some(Sight { facts, .. }) => {
                 let was_there = self
                     .lives
                     .get(&id)
                     .is_some_and(|life| life.is_in(facts.phase));
-                path.up_to(facts.phase, was_there)
+                route.up_to(facts.phase, was_there)
             }
-            None => path.steps.split_off(0),
+            None => route.steps.split_off(0),
         };
-        if !path.steps.is_empty() {
+        if !route.steps.is_empty() {
             self.dirty.insert(id);
-            self.paths.insert(id, path);
+            self.routes.insert(id, route);
         }
         if sight.is_none() && steps.is_empty() && !self.lives.contains_key(&id) {
             // It was never there.
@@ -702,35 +525,12 @@ impl<C: Default> LivePods<C> {
             self.picture = None;
         }
         self.live_on(id, None);
-        self.opened.remove(&id);
-        self.suspects.remove(&id);
+        self.locks.forget(id);
         self.unreported.remove(&id);
         reported.gone(id);
         if let Some(watcher) = watcher {
             watcher.forget_pod(id);
         }
-    }
-
-    /// Leaves suspects alone that are none any more, and lets go of their handles.
-    fn calm_down(&mut self) {
-        let now = Instant::now();
-        let Self {
-            suspects,
-            tracked,
-            opened,
-            ..
-        } = self;
-        suspects.retain(|id| {
-            let Some(pod) = tracked.get_mut(id) else {
-                return false;
-            };
-            let others = opened.get(id).map_or(0, |opened| opened.others);
-            let stays = pod.is_suspect(others, now);
-            if !stays && pod.handle.take().is_some() {
-                opened.entry(*id).or_default().our_closes += 1;
-            }
-            stays
-        });
     }
 
     /// All pods.
@@ -771,9 +571,12 @@ impl<C: Default> LivePods<C> {
 
     /// When to look again, though nobody tells of any change.
     pub(super) fn patience(&self) -> Duration {
-        let is_suspicious = !self.suspects.is_empty() || self.probe_all_at.is_some();
         // What is dirty now has changed while it was looked at.
-        if is_suspicious || !self.awaited.is_empty() || !self.dirty.is_empty() || self.all_dirty {
+        if self.locks.is_restless()
+            || !self.awaited.is_empty()
+            || !self.dirty.is_empty()
+            || self.all_dirty
+        {
             PROBES
         } else if self.has_unwatched {
             UNWATCHED
@@ -830,177 +633,5 @@ fn event(id: Uuid, happening: Happening) -> Event {
         id: id.hyphenated().to_string(),
         from,
         data,
-    }
-}
-
-impl<C> Tracked<C> {
-    /// Whether the lock may change without an event.
-    fn is_suspect(&mut self, others: u32, now: Instant) -> bool {
-        let facts = &self.pod.facts;
-        if !State::hangs_on_lock(facts.phase) {
-            return false;
-        }
-        let is_held = facts.lock == Lock::Held;
-        if self.suspect_until.is_some_and(|until| now < until) {
-            // A lock that was let go is seen free; then only those who open the pod count.
-            return true;
-        }
-        self.suspect_until = None;
-        match facts.phase {
-            Phase::Run => !is_held && others > 0,
-            _ => is_held || others > 0,
-        }
-    }
-}
-
-/// How to read a pod.
-#[derive(Clone, Copy, Debug)]
-struct How {
-    /// At least so deep.
-    depth: Depth,
-    /// Whether what its apps have done is still to be told.
-    has_more_to_tell: bool,
-}
-
-/// Reads these pods on as many threads as there are processors when
-/// there are many.
-fn read_all(
-    phases: &PhaseDirs,
-    watcher: Option<&Watcher>,
-    wanted: &[(Uuid, How)],
-) -> Result<Vec<Reading>, ScanError> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = wanted.len().div_ceil(processors).max(PODS_PER_DRAIN);
-    let readings = Mutex::new(Vec::with_capacity(wanted.len()));
-    let read_share = |share: &[(Uuid, How)]| -> Result<(), ScanError> {
-        for some in share.chunks(PODS_PER_DRAIN) {
-            for (id, how) in some {
-                let mut reading = read_one(phases, watcher, *id, *how)?;
-                if let Some(found) = &mut reading
-                    && wanted.len() > KEPT_HANDLES
-                {
-                    found.handle = None;
-                }
-                lock(&readings).push((*id, reading));
-            }
-            if let Some(watcher) = watcher {
-                watcher.drain();
-            }
-        }
-        Ok(())
-    };
-    let mut shares = wanted.chunks(share);
-    let first = shares.next().unwrap_or_default();
-    thread::scope(|scope| {
-        let others: Vec<_> = shares
-            .map(|share| scope.spawn(|| read_share(share)))
-            .collect();
-        let mut result = read_share(first);
-        for other in others {
-            let other = other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            result = result.and(other);
-        }
-        result
-    })?;
-    Ok(readings
-        .into_inner()
-        .unwrap_or_else(|poison| poison.into_inner()))
-}
-
-/// Reads a pod: whole where what its apps do is told of.
-fn read_one(
-    phases: &PhaseDirs,
-    watcher: Option<&Watcher>,
-    id: Uuid,
-    how: How,
-) -> Result<Option<Found>, ScanError> {
-    if let Some(watcher) = watcher {
-        watcher.begin_pod(id);
-    }
-    let mut visit = |dir: &Dir, path: &str| {
-        if let Some(watcher) = watcher {
-            watcher.watch_pod(id, dir, path);
-        }
-    };
-    let depth = |state| match state {
-        State::Running => Depth::Statuses,
-        State::Exited | State::Deleting | State::Garbage if how.has_more_to_tell => Depth::Statuses,
-        _ => how.depth,
-    };
-    let found = phases.read(id, depth, &mut visit)?;
-    if let (Some(watcher), Some(found)) = (watcher, &found)
-        && found.has_shared_files
-    {
-        watcher.cannot_watch(id);
-    }
-    Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use Phase::{Garbage, Prepare, Prepared, Run};
-    use Step::{Entered, Left};
-
-    fn rename(number: u32) -> Rename {
-        NonZero::new(number)
-    }
-
-    #[test]
-    fn what_is_renamed_has_not_left() {
-        let mut path = Path::default();
-        path.leave(Prepare, rename(1));
-        path.enter(Prepared, rename(1));
-        path.leave(Prepared, rename(2));
-        path.enter(Run, rename(2));
-        assert_eq!(path.steps, [Entered(Prepared), Entered(Run)]);
-        assert_eq!(path.origin, Some(Prepare));
-        // Removed, moved away and made, each by the same name.
-        path.leave(Run, None);
-        path.enter(Prepare, None);
-        path.leave(Prepare, rename(3));
-        path.enter(Prepare, rename(4));
-        let anew = [Left(Run), Entered(Prepare), Left(Prepare), Entered(Prepare)];
-        assert_eq!(path.steps[2..], anew);
-    }
-
-    #[test]
-    fn a_way_is_told_as_far_as_it_was_seen() {
-        let path = |settled| Path {
-            steps: vec![Entered(Prepared), Entered(Run), Entered(Garbage)],
-            settled,
-            ..Path::default()
-        };
-        for (seen_in, was_there, settled, told) in [
-            (Run, false, 0, 2),
-            (Run, false, 3, 3),
-            // It has gone on since it was seen.
-            (Prepare, true, 0, 0),
-            (Prepare, true, 1, 1),
-            // It was seen before the kernel had told of it.
-            (Phase::ExitedGarbage, false, 0, 3),
-        ] {
-            let mut path = path(settled);
-            let steps = path.up_to(seen_in, was_there);
-            assert_eq!(steps.len(), told, "{seen_in}, {settled}");
-            assert_eq!(steps.len() + path.steps.len(), 3);
-        }
-    }
-
-    #[test]
-    fn who_has_a_pod_open_is_counted_without_this_process() {
-        let mut opened = Opened {
-            our_opens: 1,
-            our_closes: 1,
-            ..Opened::default()
-        };
-        opened.open();
-        opened.open();
-        assert_eq!(opened.others, 1);
-        assert!(!opened.close());
-        assert!(opened.close());
-        assert_eq!(opened, Opened::default());
     }
 }
