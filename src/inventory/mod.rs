@@ -113,10 +113,22 @@ pub(crate) struct Pods<P> {
 }
 
 impl<P> Pods<P> {
+    /// All that there are, in the order of their ids; `None` when these are not all.
+    pub(crate) fn all(&self) -> Option<&[Arc<Pod<P>>]> {
+        self.picture.is_whole.then_some(&self.picture.pods)
+    }
+
     /// Each pod, in the order of their ids, with its cgroup where that is not among its facts.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<Pod<P>>, Option<&str>)> {
+        // Mostly there are none, and each pod lies elsewhere in memory.
+        let cgroups = Some(&self.cgroups).filter(|cgroups| !cgroups.is_empty());
         let pods = self.picture.pods.iter();
-        pods.map(|pod| (pod, self.cgroups.get(&pod.facts.id).map(String::as_str)))
+        pods.map(move |pod| {
+            (
+                pod,
+                cgroups.and_then(|cgroups| Some(cgroups.get(&pod.facts.id)?.as_str())),
+            )
+        })
     }
 }
 

@@ -61,17 +61,23 @@ pub(super) struct Picture<C> {
     pub(super) pods: Vec<Arc<Pod<C>>>,
     /// Those whose cgroup only `/proc` knows.
     pub(super) in_proc: Vec<(Uuid, Stage1)>,
+    /// Whether these are all.
+    pub(super) is_whole: bool,
 }
 
 impl<C> Picture<C> {
-    fn of<'a>(tracked: impl Iterator<Item = &'a Tracked<C>>) -> Arc<Self>
+    fn of<'a>(tracked: impl Iterator<Item = &'a Tracked<C>>, is_whole: bool) -> Arc<Self>
     where
         C: 'a,
     {
         let pods: Vec<_> = tracked.map(|tracked| Arc::clone(&tracked.pod)).collect();
         let process = |pod: &Arc<Pod<C>>| Some((pod.facts.id, pod.facts.cgroup_process?));
         let in_proc = pods.iter().filter_map(process).collect();
-        Arc::new(Self { pods, in_proc })
+        Arc::new(Self {
+            pods,
+            in_proc,
+            is_whole,
+        })
     }
 }
 
@@ -536,14 +542,16 @@ impl<C: Default> LivePods<C> {
     /// All pods.
     pub(super) fn picture(&mut self) -> Arc<Picture<C>> {
         let tracked = self.tracked.values();
-        let picture = self.picture.get_or_insert_with(|| Picture::of(tracked));
+        let picture = self
+            .picture
+            .get_or_insert_with(|| Picture::of(tracked, true));
         Arc::clone(picture)
     }
 
     /// The pods that one of these filters may take, and perhaps others.
     pub(super) fn picture_of(&mut self, filters: &[Traits]) -> Arc<Picture<C>> {
         match self.index.candidates(&self.tracked, filters) {
-            Some(candidates) => Picture::of(candidates.into_iter()),
+            Some(candidates) => Picture::of(candidates.into_iter(), false),
             None => self.picture(),
         }
     }

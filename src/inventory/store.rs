@@ -47,8 +47,8 @@ pub(crate) struct Images<C> {
 
 impl<C> Images<C> {
     /// Those with a readable manifest, the one whose row was written last first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Image<C>>> {
-        self.images.iter()
+    pub(crate) fn all(&self) -> &[Arc<Image<C>>] {
+        &self.images
     }
 
     /// The image with this id, or what is wrong with it.

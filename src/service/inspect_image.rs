@@ -20,6 +20,5 @@ pub(super) async fn answer(service: &Parts, id: &str) -> Result<Items, Status> {
             ImageError::Unavailable(unavailable) => unavailable.into(),
         }
     })?;
-    let encoded = image.cache.encoded(&service.view, &image.facts, true);
-    Ok(encoded.into())
+    Ok(Items::one(&service.view.image(&image.facts)))
 }

@@ -5,11 +5,7 @@ use std::ops::RangeInclusive;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{
-    Parts,
-    prepared::{Items, encode},
-    view::PodCall,
-};
+use super::{Parts, prepared::Items, view::PodCall};
 use crate::inventory::Unavailable;
 
 /// How many hexadecimal digits a UUID has.
@@ -22,13 +18,9 @@ pub(super) async fn answer(service: &Parts, id: &str) -> Result<Items, Status> {
         Some(uuid) => service.inventory.pod(uuid, view.depth(call)).await?,
         None => None,
     };
-    let encoded = pod.and_then(|(pod, cgroup)| match cgroup {
-        None => pod.cache.inspected(view, &pod.facts),
-        // Looked up for this answer, and good for no other.
-        Some(cgroup) => Some(encode(&view.pod(&pod.facts, Some(&cgroup), call)?)),
-    });
-    let encoded = encoded.ok_or_else(|| Status::not_found(format!("no pod {id:?}")))?;
-    Ok(encoded.into())
+    let shown = pod.and_then(|(pod, cgroup)| view.pod(&pod.facts, cgroup.as_deref(), call));
+    let shown = shown.ok_or_else(|| Status::not_found(format!("no pod {id:?}")))?;
+    Ok(Items::one(&shown))
 }
 
 /// The id of the pod that `id` names or is the beginning of. `None` when there is no such

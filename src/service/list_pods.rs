@@ -1,30 +1,49 @@
 //! ListPods (clauses P, F-P).
 
-use bytes::Bytes;
 use tonic::Status;
 use uuid::Uuid;
 
 use super::{
     Parts,
-    prepared::{Items, PreparedPod, encode},
+    kept::InventoryPod,
+    listing::Wanted,
+    prepared::{Items, append, piece},
     view::{PodCall, View},
 };
 use crate::{
     api::{ListPodsRequest, PodFilter},
     filter::pod_matches,
     host::State,
-    inventory::{Pod, Traits},
+    inventory::Traits,
 };
 
 pub(super) async fn answer(service: &Parts, request: ListPodsRequest) -> Result<Items, Status> {
     let ListPodsRequest { filters, detail } = request;
     let view = &service.view;
-    let depth = view.depth(PodCall::List { detail });
+    let call = PodCall::List { detail };
     let traits = filters.iter().map(|filter| traits(view, filter)).collect();
-    let pods = service.inventory.pods(traits, depth).await?;
-    let pods = pods.iter();
-    let items = pods.filter_map(|(pod, cgroup)| listed(service, pod, cgroup, &filters, detail));
-    Ok(items.collect())
+    let pods = service.inventory.pods(traits, view.depth(call)).await?;
+    let taken = pods.iter().filter_map(|(pod, cgroup)| match cgroup {
+        Some(cgroup) => {
+            // Looked up for this answer, and good for no other.
+            let pod = view.pod(&pod.facts, Some(cgroup), call)?;
+            pod_matches(&filters, &pod).then(|| Wanted::Piece(piece(&view.cut(pod, call))))
+        }
+        // To keep what only filters look at takes as much memory as the rest.
+        None if filters.is_empty() => Some(Wanted::Item(pod)),
+        None => {
+            let listed = pod.cache.listed(view, &pod.facts, detail)?;
+            pod_matches(&filters, listed).then_some(Wanted::Item(pod))
+        }
+    });
+    let taken: Vec<_> = taken.collect();
+    let listing = service.listings.pods(detail);
+    let listed = listing.answer(pods.all(), &taken, |pod: &InventoryPod, piece| {
+        if let Some(pod) = view.pod(&pod.facts, None, call) {
+            append(&view.cut(pod, call), piece);
+        }
+    });
+    Ok(listed)
 }
 
 /// What the inventory can find by itself of what `filter` asks for.
@@ -39,27 +58,4 @@ fn traits(view: &View, filter: &PodFilter) -> Traits {
         app_names: filter.app_names.clone(),
         image_ids: filter.image_ids.clone(),
     }
-}
-
-/// The pod, encoded; `None` when the dialect does not show it, or no filter takes it.
-fn listed(
-    service: &Parts,
-    pod: &Pod<PreparedPod>,
-    cgroup: Option<&str>,
-    filters: &[PodFilter],
-    detail: bool,
-) -> Option<Bytes> {
-    let Pod { facts, cache } = pod;
-    let view = &service.view;
-    if cgroup.is_some() {
-        // Looked up for this answer, and good for no other.
-        let call = PodCall::List { detail };
-        let pod = view.pod(facts, cgroup, call)?;
-        return pod_matches(filters, &pod).then(|| encode(&view.cut(pod, call)));
-    }
-    // To keep what only filters look at takes as much memory as the rest.
-    if !filters.is_empty() && !pod_matches(filters, cache.listed(view, facts, detail)?) {
-        return None;
-    }
-    cache.encoded(view, facts, detail)
 }

@@ -7,9 +7,11 @@ mod get_info;
 mod get_logs;
 mod inspect_image;
 mod inspect_pod;
+mod kept;
 mod list_images;
 mod list_pods;
 mod listen_events;
+mod listing;
 mod log_lines;
 pub(crate) mod prepared;
 mod view;
@@ -31,10 +33,11 @@ use crate::{
     inventory::{self, Unavailable},
     logs::Logs,
 };
-use prepared::{Items, PreparedImage, PreparedPod, serving::public_api_server::PublicApi};
+use kept::{KeptImage, KeptPod, Listings};
+use prepared::{Items, serving::public_api_server::PublicApi};
 
 /// The inventory, with what calls leave in it.
-pub(crate) type Inventory = inventory::Inventory<PreparedPod, PreparedImage>;
+pub(crate) type Inventory = inventory::Inventory<KeptPod, KeptImage>;
 
 /// The `v1alpha.PublicAPI` service.
 #[derive(Clone)]
@@ -44,6 +47,7 @@ struct Parts {
     info: Info,
     view: view::View,
     inventory: Arc<Inventory>,
+    listings: Listings,
     logs: Arc<Logs>,
     /// Of the times in logs.
     zone: TimeZone,
@@ -75,6 +79,7 @@ impl Service {
             info,
             view,
             inventory,
+            listings: Listings::default(),
             logs,
             zone,
             streams,

@@ -1,18 +1,10 @@
-//! Answers that were encoded before: what a pod or image looks like in each call, made once
-//! for as long as the facts hold, and copied into every answer that has it.
-
-use std::sync::OnceLock;
+//! Answers about pods and images as they go over the wire: messages that are encoded already,
+//! one after the other.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::{
     DecodeError, Message,
-    encoding::{DecodeContext, WireType, encode_key, encode_varint, encoded_len_varint, key_len},
-};
-
-use super::view::{PodCall, View};
-use crate::{
-    api::{Image, Pod},
-    host::{ImageFacts, PodFacts},
+    encoding::{self, DecodeContext, WireType},
 };
 
 /// The service as tonic sees it, its answers about pods and images being [`Items`].
@@ -31,30 +23,40 @@ const FIELD: u32 = 1;
 pub(crate) struct Items(Vec<Bytes>);
 
 impl FromIterator<Bytes> for Items {
-    fn from_iter<I: IntoIterator<Item = Bytes>>(items: I) -> Self {
-        Self(items.into_iter().collect())
+    /// Of pieces that [`piece`] or [`append`] has made.
+    fn from_iter<I: IntoIterator<Item = Bytes>>(pieces: I) -> Self {
+        Self(pieces.into_iter().collect())
     }
 }
 
-impl From<Bytes> for Items {
-    fn from(item: Bytes) -> Self {
-        Self(vec![item])
+impl Items {
+    /// The answer that is about `item` alone.
+    pub(super) fn one(item: &impl Message) -> Self {
+        Self(vec![piece(item)])
     }
+}
+
+/// `item` as a piece of an answer.
+pub(super) fn piece(item: &impl Message) -> Bytes {
+    let mut piece = Vec::new();
+    append(item, &mut piece);
+    piece.into()
+}
+
+/// Appends `item` to a piece of an answer.
+pub(super) fn append(item: &impl Message, piece: &mut Vec<u8>) {
+    encoding::message::encode(FIELD, item, piece);
 }
 
 impl Message for Items {
     fn encode_raw(&self, buffer: &mut impl BufMut) {
-        for item in &self.0 {
-            encode_key(FIELD, WireType::LengthDelimited, buffer);
-            encode_varint(item.len() as u64, buffer);
-            buffer.put_slice(item);
+        for piece in &self.0 {
+            buffer.put_slice(piece);
         }
     }
 
     fn encoded_len(&self) -> usize {
-        let framed = |item: &Bytes| encoded_len_varint(item.len() as u64) + item.len();
-        let items: usize = self.0.iter().map(framed).sum();
-        items + self.0.len() * key_len(FIELD)
+        self.0.iter().map(Bytes::len).sum()
     }
 
     fn merge_field(
@@ -66,12 +68,14 @@ impl Message for Items {
     ) -> Result<(), DecodeError> {
         match tag {
             FIELD => {
-                let mut item = Bytes::new();
-                prost::encoding::bytes::merge(wire_type, &mut item, buffer, context)?;
-                self.0.push(item);
+                let mut item = Vec::new();
+                encoding::bytes::merge(wire_type, &mut item, buffer, context)?;
+                let mut piece = Vec::new();
+                encoding::bytes::encode(FIELD, &item, &mut piece);
+                self.0.push(piece.into());
                 Ok(())
             }
-            _ => prost::encoding::skip_field(wire_type, tag, buffer, context),
+            _ => encoding::skip_field(wire_type, tag, buffer, context),
         }
     }
 
@@ -80,81 +84,10 @@ impl Message for Items {
     }
 }
 
-/// What was made of a pod. The inventory keeps it beside the facts that it was made of.
-#[derive(Debug, Default)]
-pub(crate) struct PreparedPod {
-    /// As listed, with everything that filters look at; only there when one has looked. Here
-    /// and below: `None` when the dialect does not show the pod.
-    listed: OnceLock<Option<Pod>>,
-    brief: OnceLock<Option<Bytes>>,
-    detailed: OnceLock<Option<Bytes>>,
-    inspected: OnceLock<Option<Bytes>>,
-}
-
-impl PreparedPod {
-    /// The pod as listed, before anything is cut off that `detail` does not ask for.
-    pub(super) fn listed(&self, view: &View, facts: &PodFacts, detail: bool) -> Option<&Pod> {
-        let listed = || view.pod(facts, None, PodCall::List { detail });
-        self.listed.get_or_init(listed).as_ref()
-    }
-
-    /// The pod as listed, encoded. `None` when the dialect does not show it.
-    pub(super) fn encoded(&self, view: &View, facts: &PodFacts, detail: bool) -> Option<Bytes> {
-        let call = PodCall::List { detail };
-        let encoded = match detail {
-            true => &self.detailed,
-            false => &self.brief,
-        };
-        let encode = || Some(encode(&view.cut(view.pod(facts, None, call)?, call)));
-        encoded.get_or_init(encode).clone()
-    }
-
-    /// The pod as inspected, encoded. `None` when the dialect does not show it.
-    pub(super) fn inspected(&self, view: &View, facts: &PodFacts) -> Option<Bytes> {
-        let inspected = || Some(encode(&view.pod(facts, None, PodCall::Inspect)?));
-        self.inspected.get_or_init(inspected).clone()
-    }
-}
-
-/// What was made of an image.
-#[derive(Debug, Default)]
-pub(crate) struct PreparedImage {
-    image: OnceLock<Image>,
-    brief: OnceLock<Bytes>,
-    detailed: OnceLock<Bytes>,
-}
-
-impl PreparedImage {
-    /// The image, with its manifest.
-    pub(super) fn image(&self, view: &View, facts: &ImageFacts) -> &Image {
-        self.image.get_or_init(|| view.image(facts))
-    }
-
-    /// [`Self::image`], encoded, with its manifest or without.
-    pub(super) fn encoded(&self, view: &View, facts: &ImageFacts, detail: bool) -> Bytes {
-        let image = self.image(view, facts);
-        let encoded = match detail {
-            true => self.detailed.get_or_init(|| encode(image)),
-            false => self.brief.get_or_init(|| {
-                encode(&Image {
-                    manifest: Bytes::new(),
-                    ..image.clone()
-                })
-            }),
-        };
-        encoded.clone()
-    }
-}
-
-/// The message's bytes.
-pub(super) fn encode(message: &impl Message) -> Bytes {
-    message.encode_to_vec().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{KeyValue, ListPodsResponse};
+    use crate::api::{KeyValue, ListPodsResponse, Pod};
 
     #[test]
     fn items_are_the_response_on_the_wire() {
@@ -167,7 +100,7 @@ mod tests {
             ..Pod::default()
         };
         for pods in [vec![], vec![Pod::default()], vec![pod("a"), pod("b")]] {
-            let items: Items = pods.iter().map(encode).collect();
+            let items: Items = pods.iter().map(piece).collect();
             let response = ListPodsResponse { pods };
             assert_eq!(items.encoded_len(), response.encoded_len());
             let encoded = items.encode_to_vec();
