@@ -18,7 +18,7 @@ use super::{
     history::{Event, EventKind},
     index::{Index, Traits},
     life::{App, Happening, Life, Sight},
-    locks::Locks,
+    locks::{FEW, Locks},
     reading::{How, Reading, read_all},
     reported::Reported,
     route::Route,
@@ -44,6 +44,9 @@ const TRIES: usize = 64;
 
 /// Likewise, where nobody tells whether it moves.
 const UNTOLD_TRIES: usize = 3;
+
+/// How many pods are read before what was known of them is let go.
+const PODS_AT_ONCE: usize = 1024;
 
 /// A pod as it is.
 #[derive(Debug)]
@@ -360,41 +363,45 @@ impl<C: Default> LivePods<C> {
         let mut wanted: Vec<_> = self.dirty.iter().map(|id| self.how(*id, want)).collect();
         let tries = watcher.map_or(UNTOLD_TRIES, |_| TRIES);
         for tried in 1..=tries {
-            for (id, _) in &wanted {
-                if let Some(route) = self.routes.get_mut(id) {
-                    route.settle();
-                }
-            }
-            let readings = read_all(phases, watcher, &wanted)?;
-            Counters::add_many(&counters.pods_read, readings.len());
-            for (id, _) in &wanted {
-                self.dirty.remove(id);
-            }
-            // What has been seen of a pod's way is told by now, but for the last step.
-            if let Some(watcher) = watcher {
-                // First, else they would be taken for others'.
-                for reading in &readings {
-                    reading.note_in(&mut self.locks);
-                }
-                watcher.drain();
-                self.take_in_news(watch, reported, counters);
-            }
-            wanted.clear();
-            for Reading { id, found, .. } in readings {
-                let has_moved = self.routes.get(&id).is_some_and(|route| route.has_moved);
-                match found {
-                    Some(found) => self.keep(found, watcher),
-                    None if tried < tries && (watcher.is_none() || has_moved) => {
-                        wanted.push(self.how(id, want));
+            let are_few = wanted.len() <= FEW;
+            let mut missed = Vec::new();
+            for some in wanted.chunks(PODS_AT_ONCE) {
+                for (id, _) in some {
+                    if let Some(route) = self.routes.get_mut(id) {
+                        route.settle();
                     }
-                    // It is still there, and what is known of it as good as anything.
-                    None if has_moved => drop(self.dirty.insert(id)),
-                    None => self.forget(id, watcher, reported),
+                }
+                let readings = read_all(phases, watcher, some, are_few)?;
+                Counters::add_many(&counters.pods_read, readings.len());
+                for (id, _) in some {
+                    self.dirty.remove(id);
+                }
+                // What has been seen of a pod's way is told by now, but for the last step.
+                if let Some(watcher) = watcher {
+                    // First, else they would be taken for others'.
+                    for reading in &readings {
+                        reading.note_in(&mut self.locks);
+                    }
+                    watcher.drain();
+                    self.take_in_news(watch, reported, counters);
+                }
+                for Reading { id, found, .. } in readings {
+                    let has_moved = self.routes.get(&id).is_some_and(|route| route.has_moved);
+                    match found {
+                        Some(found) => self.keep(found, watcher),
+                        None if tried < tries && (watcher.is_none() || has_moved) => {
+                            missed.push(self.how(id, want));
+                        }
+                        // It is still there, and what is known of it as good as anything.
+                        None if has_moved => drop(self.dirty.insert(id)),
+                        None => self.forget(id, watcher, reported),
+                    }
                 }
             }
-            if wanted.is_empty() {
+            if missed.is_empty() {
                 break;
             }
+            wanted = missed;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     lock,
-    locks::{FEW, Locks, PODS_PER_DRAIN, stays_open},
+    locks::{Locks, PODS_PER_DRAIN, stays_open},
     watcher::Watcher,
 };
 use crate::host::{Depth, Dir, Found, PhaseDirs, ScanError, State};
@@ -59,15 +59,16 @@ pub(super) struct How {
     pub(super) has_more_to_tell: bool,
 }
 
-/// Reads these pods, on as many threads as there are processors when there are many.
+/// Reads these pods, on as many threads as there are processors when there are many. Where
+/// `are_few`, those that were opened stay open.
 pub(super) fn read_all(
     phases: &PhaseDirs,
     watcher: Option<&Watcher>,
     wanted: &[(Uuid, How)],
+    are_few: bool,
 ) -> Result<Vec<Reading>, ScanError> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = wanted.len().div_ceil(processors).max(PODS_PER_DRAIN);
-    let are_few = wanted.len() <= FEW;
     let readings = Mutex::new(Vec::with_capacity(wanted.len()));
     let read_share = |share: &[(Uuid, How)]| -> Result<(), ScanError> {
         for some in share.chunks(PODS_PER_DRAIN) {

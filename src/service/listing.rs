@@ -175,6 +175,7 @@ impl<T: Listed> List<T> {
             ends.push(bytes.len());
             item.place().0.store(at, Ordering::Relaxed);
         }
+        bytes.shrink_to_fit();
         Self {
             items: all.to_vec(),
             ends,
