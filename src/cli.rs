@@ -1,14 +1,19 @@
 //! The command line of `rkt-api-service`, and what it means for a server.
 
+mod limits;
+mod sockets;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use jiff::SignedDuration;
+use limits::Limits;
 use rkt_api::{
     layout::DEFAULT_DATA_DIR,
     server::{Config, Dialect, ListenAddress, Timezone},
 };
 use semver::Version;
+use sockets::Sockets;
 
 /// Serves rkt's read-only gRPC API from its data directory.
 ///
@@ -74,17 +79,15 @@ pub struct Cli {
     #[arg(long, value_name = "CHANGES", default_value_t = 1 << 16, hide = true)]
     changes_max: usize,
 
-    /// How many events to keep for listeners who ask for the past
-    #[arg(long, value_name = "EVENTS", default_value_t = 100_000)]
-    event_history: usize,
-
-    /// How many events may wait for a slow listener before its stream is ended
-    #[arg(long, value_name = "EVENTS", default_value_t = 10_000)]
-    stream_buffer: usize,
-
     /// How to write logs, on standard error
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    sockets: Sockets,
+
+    #[command(flatten)]
+    limits: Limits,
 }
 
 /// How to write logs.
@@ -102,6 +105,7 @@ impl From<Cli> for Config {
         Self {
             data_dir: cli.dir,
             listen: cli.listen,
+            socket_permissions: cli.sockets.into(),
             dialect: cli.dialect,
             timezone: cli.timezone,
             rkt_version: cli.rkt_version,
@@ -118,8 +122,7 @@ impl From<Cli> for Config {
             store_lock_timeout: cli.store_lock_timeout,
             watch: !cli.no_watch,
             changes_max: cli.changes_max,
-            event_history: cli.event_history,
-            stream_buffer: cli.stream_buffer,
+            limits: cli.limits.into(),
         }
     }
 }
@@ -176,6 +179,12 @@ mod tests {
             "--insecure-options=paths",
             "--trust-keys-from-https",
             "--store-lock-timeout=1m500ms",
+            "--socket-mode=660",
+            "--socket-group=rkt",
+            "--max-connections=1",
+            "--handshake-timeout=2s",
+            "--event-history=3",
+            "--stream-buffer=4",
         ]);
         assert_eq!(config.data_dir, PathBuf::from("/data"));
         let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
@@ -190,6 +199,13 @@ mod tests {
         assert_eq!(config.insecure_options, ["image", "tls", "paths"]);
         assert!(config.trust_keys_from_https);
         assert_eq!(config.store_lock_timeout, Duration::from_millis(60_500));
+        assert_eq!(config.socket_permissions.mode, Some(0o660));
+        assert_eq!(config.socket_permissions.group.as_deref(), Some("rkt"));
+        let limits = config.limits;
+        assert_eq!(limits.connections, 1);
+        assert_eq!(limits.handshake_timeout, Duration::from_secs(2));
+        assert_eq!(limits.event_history, 3);
+        assert_eq!(limits.stream_buffer, 4);
     }
 
     #[test]
@@ -206,6 +222,9 @@ mod tests {
             "--dialect=other",
             "--store-lock-timeout=-1s",
             "--store-lock-timeout=soon",
+            "--socket-mode=0888",
+            "--socket-mode=u+w",
+            "--socket-mode=7777",
         ] {
             assert!(
                 Cli::try_parse_from(["rkt-api-service", arg]).is_err(),

@@ -6,6 +6,7 @@ use std::{
     error::Error,
     fmt,
     io::{self, IsTerminal as _, Write as _},
+    pin::pin,
     process::ExitCode,
 };
 
@@ -15,7 +16,9 @@ use rkt_api::server::{Config, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::Builder,
+    select,
     signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -52,11 +55,14 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut told_to_end = told_to_end()?;
     let server = Server::bind(config).await?;
     for address in server.addresses() {
         tracing::info!(address, "listening");
+    }
+    match getrlimit(Resource::Nofile).current {
+        Some(open_files_max) => tracing::info!(open_files_max, "the limit on open files"),
+        None => tracing::info!("there is no limit on open files"),
     }
     let mut hangup = signal(SignalKind::hangup())?;
     let renew = server.renewal();
@@ -67,20 +73,44 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         }
     });
     say(format_args!("API service running"));
-    server
-        .serve(async {
-            tokio::select! {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut serving = pin!(server.serve(async {
+        // Nothing is ever sent: the channel closes.
+        let _ = stopped.await;
+    }));
+    select! {
+        served = &mut serving => return Ok(served?),
+        _ = told_to_end.recv() => drop(stop),
+    }
+    select! {
+        served = serving => Ok(served?),
+        // Whoever asks twice does not wait for clients.
+        _ = told_to_end.recv() => Ok(()),
+    }
+}
+
+/// Each SIGINT and SIGTERM from now on.
+fn told_to_end() -> io::Result<mpsc::Receiver<()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-        })
-        .await?;
-    Ok(())
+            if sender.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
 }
 
-/// Raises the limit on open files to what the system lets this process have: those who follow
-/// logs keep a file of each pod open. By default it is as low as `select(2)` needs it, which is
-/// not used here.
+/// Raises the limit on open files to what the system lets this process have: connections take
+/// one each, and those who follow logs keep a file of each pod open. By default it is as low as
+/// `select(2)` needs it, which is not used here.
 fn allow_all_descriptors() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use jiff::tz::TimeZone;
 use semver::Version;
 
-use super::{Dialect, ListenAddress};
+use super::{Dialect, Limits, ListenAddress, SocketPermissions};
 use crate::api::{GlobalFlags, Info};
 
 /// The version of the API itself: that of the document.
@@ -14,14 +14,8 @@ const API_VERSION: &str = "1.0.0-alpha";
 /// How long calls about images wait for a locked image index unless told otherwise (IM-7).
 const DEFAULT_STORE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many events are kept unless told otherwise.
-const DEFAULT_EVENT_HISTORY: usize = 100_000;
-
 /// How many changes of pods may wait unless told otherwise.
 const DEFAULT_CHANGES_MAX: usize = 1 << 16;
-
-/// How many events may wait for a listener unless told otherwise (E-14).
-const DEFAULT_STREAM_BUFFER: usize = 10_000;
 
 /// The time zone of the times in logs (L-8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -51,6 +45,8 @@ pub struct Config {
     /// Where to listen. Empty: on the sockets that systemd hands over, and where it hands
     /// over none, on `localhost:15441`.
     pub listen: Vec<ListenAddress>,
+    /// Who may connect to the Unix sockets that the server makes.
+    pub socket_permissions: SocketPermissions,
     /// How to answer where the document and rkt 1.30.0 differ.
     pub dialect: Dialect,
     /// The time zone of the times in logs.
@@ -78,10 +74,8 @@ pub struct Config {
     /// How many changes of pods may wait to be taken in, as a change waits in the kernel's queue
     /// before; when there are more, all pods are read anew.
     pub changes_max: usize,
-    /// How many events are kept for listeners who ask for the past.
-    pub event_history: usize,
-    /// How many events may wait for a listener who is slow, before its stream is ended.
-    pub stream_buffer: usize,
+    /// How much the server takes on.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -90,6 +84,7 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             listen: Vec::new(),
+            socket_permissions: SocketPermissions::default(),
             dialect: Dialect::default(),
             timezone: Timezone::default(),
             rkt_version: Version::new(1, 30, 0),
@@ -102,8 +97,7 @@ impl Config {
             store_lock_timeout: DEFAULT_STORE_LOCK_TIMEOUT,
             watch: true,
             changes_max: DEFAULT_CHANGES_MAX,
-            event_history: DEFAULT_EVENT_HISTORY,
-            stream_buffer: DEFAULT_STREAM_BUFFER,
+            limits: Limits::default(),
         }
     }
 

@@ -10,7 +10,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
-use tonic::transport::server::Connected;
 
 use crate::service::Connection;
 
@@ -23,7 +22,7 @@ pub(super) struct Cuttable<S> {
 }
 
 /// A socket that can be closed without waiting for what was sent to be read.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Has closing drop what was not read.
     fn forget_unread(&self);
 }
@@ -52,6 +51,11 @@ impl<S: Socket> Cuttable<S> {
         }
     }
 
+    /// What the socket is to the calls that come by it.
+    pub(super) fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+
     /// An error when the connection was cut; else the task is woken when it is.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if let Some(cut) = &mut self.cut {
@@ -73,14 +77,6 @@ impl<S: Socket> Cuttable<S> {
         let written = write(Pin::new(&mut self.socket), context);
         self.connection.set_stuck(written.is_pending());
         written
-    }
-}
-
-impl<S: Socket> Connected for Cuttable<S> {
-    type ConnectInfo = Connection;
-
-    fn connect_info(&self) -> Connection {
-        self.connection.clone()
     }
 }
 

@@ -1,23 +1,24 @@
 //! Where the server listens: TCP addresses, Unix sockets, and sockets that systemd hands
 //! over (SV-1).
 
-use std::{fmt, fs, future::Future, io, path::PathBuf, str::FromStr};
-
-use listenfd::ListenFd;
-use tokio::net::{TcpListener, UnixListener, lookup_host};
-use tokio_stream::{StreamExt as _, wrappers::UnixListenerStream};
-use tonic::transport::{
-    Error as TransportError,
-    server::{Router, TcpIncoming},
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
 };
 
-use super::io::Cuttable;
+use listenfd::ListenFd;
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, UnixListener, lookup_host};
+
+use super::socket_file::{self, SocketFile, SocketPermissions};
 
 /// An address to listen on: `HOST:PORT` or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// A TCP port on every address of a host. `localhost` is both loopback addresses. Port 0
-    /// is any free one.
+    /// A TCP port on every address of a host. `localhost` is both loopback addresses, `0.0.0.0`
+    /// every IPv4 address and `::` every IPv6 address alone. Port 0 is any free one.
     Tcp {
         /// A host name or an IP address, without brackets.
         host: String,
@@ -34,6 +35,10 @@ pub enum ListenAddress {
 pub struct ParseListenAddressError;
 
 const LOCALHOST: &str = "localhost";
+
+/// How many connections may wait to be accepted, unless the system allows fewer
+/// (`net.core.somaxconn`).
+pub(super) const BACKLOG: i32 = 1024;
 
 impl Default for ListenAddress {
     fn default() -> Self {
@@ -109,19 +114,8 @@ pub enum BindError {
 /// A socket that is bound.
 pub(super) enum Listener {
     Tcp(TcpListener),
-    /// Its path is removed in the end, if it is ours.
+    /// Its file is removed in the end, if it is ours.
     Unix(UnixListener, Option<SocketFile>),
-}
-
-/// A socket's file that the server made and removes.
-pub(super) struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "failed to remove the socket's file");
-        }
-    }
 }
 
 impl fmt::Display for Listener {
@@ -142,47 +136,32 @@ impl fmt::Display for Listener {
     }
 }
 
-impl Listener {
-    /// Serves `router` until `stopped` is over and the last connection has ended.
-    pub(super) async fn serve(
-        self,
-        router: Router,
-        stopped: impl Future<Output = ()> + Send,
-    ) -> Result<(), TransportError> {
-        match self {
-            Self::Tcp(listener) => {
-                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-                let incoming = incoming.map(|socket| socket.map(Cuttable::new));
-                router.serve_with_incoming_shutdown(incoming, stopped).await
-            }
-            Self::Unix(listener, _file) => {
-                let incoming = UnixListenerStream::new(listener);
-                let incoming = incoming.map(|socket| socket.map(Cuttable::new));
-                router.serve_with_incoming_shutdown(incoming, stopped).await
-            }
-        }
-    }
-}
-
 /// Binds `addresses`, or what is to be listened on where there are none.
-pub(super) async fn bind(addresses: &[ListenAddress]) -> Result<Vec<Listener>, BindError> {
+pub(super) async fn bind(
+    addresses: &[ListenAddress],
+    permissions: &SocketPermissions,
+) -> Result<Vec<Listener>, BindError> {
     let inherited = inherited()?;
     match (inherited.is_empty(), addresses) {
         (false, []) => Ok(inherited),
         (false, _) => Err(BindError::Both),
-        (true, []) => bind_all(&[ListenAddress::default()]).await,
-        (true, addresses) => bind_all(addresses).await,
+        (true, []) => bind_all(&[ListenAddress::default()], permissions).await,
+        (true, addresses) => bind_all(addresses, permissions).await,
     }
 }
 
-async fn bind_all(addresses: &[ListenAddress]) -> Result<Vec<Listener>, BindError> {
+async fn bind_all(
+    addresses: &[ListenAddress],
+    permissions: &SocketPermissions,
+) -> Result<Vec<Listener>, BindError> {
     let mut listeners = Vec::new();
     for address in addresses {
         let bound = match address {
-            ListenAddress::Tcp { host, port } if host == LOCALHOST => bind_loopback(*port).await,
-            ListenAddress::Tcp { host, port } => bind_tcp(host, *port).await,
-            ListenAddress::Unix(path) => UnixListener::bind(path)
-                .map(|socket| vec![Listener::Unix(socket, Some(SocketFile(path.clone())))]),
+            ListenAddress::Tcp { host, port } if host == LOCALHOST => bind_loopback(*port),
+            ListenAddress::Tcp { host, port } => bind_host(host, *port).await,
+            ListenAddress::Unix(path) => socket_file::bind(path, permissions)
+                .await
+                .map(|(socket, file)| vec![Listener::Unix(socket, Some(file))]),
         };
         listeners.extend(bound.map_err(|source| BindError::Address {
             address: address.to_string(),
@@ -192,20 +171,19 @@ async fn bind_all(addresses: &[ListenAddress]) -> Result<Vec<Listener>, BindErro
     Ok(listeners)
 }
 
-async fn bind_tcp(host: &str, port: u16) -> io::Result<Vec<Listener>> {
-    let mut listeners = Vec::new();
-    for address in lookup_host((host, port)).await? {
-        listeners.push(Listener::Tcp(TcpListener::bind(address).await?));
-    }
-    Ok(listeners)
+async fn bind_host(host: &str, port: u16) -> io::Result<Vec<Listener>> {
+    let addresses = lookup_host((host, port)).await?;
+    addresses
+        .map(|address| bind_tcp(address).map(Listener::Tcp))
+        .collect()
 }
 
 /// Both loopback addresses, on one port; IPv4 alone where the system has no IPv6.
-async fn bind_loopback(port: u16) -> io::Result<Vec<Listener>> {
-    let v4 = TcpListener::bind(("127.0.0.1", port)).await?;
+fn bind_loopback(port: u16) -> io::Result<Vec<Listener>> {
+    let v4 = bind_tcp((Ipv4Addr::LOCALHOST, port).into())?;
     let port = v4.local_addr()?.port();
     let mut listeners = vec![Listener::Tcp(v4)];
-    match TcpListener::bind(("::1", port)).await {
+    match bind_tcp((Ipv6Addr::LOCALHOST, port).into()) {
         Ok(v6) => listeners.push(Listener::Tcp(v6)),
         Err(error) if lacks_ipv6(&error) => {
             tracing::info!(%error, "not listening on the IPv6 loopback address");
@@ -213,6 +191,21 @@ async fn bind_loopback(port: u16) -> io::Result<Vec<Listener>> {
         Err(error) => return Err(error),
     }
     Ok(listeners)
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        // Else `[::]` takes the port on all IPv4 addresses too, and `0.0.0.0` cannot be bound
+        // beside it.
+        socket.set_only_v6(true)?;
+    }
+    // A server that starts anew does not wait for the connections of the old one to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {
@@ -290,6 +283,16 @@ mod tests {
                 Err(ParseListenAddressError),
                 "{text}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn all_addresses_of_both_families_are_bound_side_by_side() {
+        let v4 = bind_tcp((Ipv4Addr::UNSPECIFIED, 0).into()).unwrap();
+        let port = v4.local_addr().unwrap().port();
+        match bind_tcp((Ipv6Addr::UNSPECIFIED, port).into()) {
+            Ok(v6) => assert_eq!(v6.local_addr().unwrap().port(), port),
+            Err(error) => assert!(lacks_ipv6(&error), "{error}"),
         }
     }
 }

@@ -1,16 +1,26 @@
 //! Serving: listeners, health, reflection, and an end in good order. What the calls answer
 //! is the service's.
 
+mod accept;
 mod config;
+mod counters;
+mod handshake;
 mod io;
+mod limits;
 mod listen;
+mod socket_file;
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     server::NamedService as _,
-    transport::{Server as Transport, server::Router},
+    transport::{Error as TransportError, Server as Transport, server::Router},
 };
 use tonic_health::server::HealthReporter;
 
@@ -22,9 +32,13 @@ use crate::{
         Inventory, Service, StreamLimits, prepared::serving::public_api_server::PublicApiServer,
     },
 };
+use accept::{Accept, Door};
 pub use config::{Config, Timezone};
+use counters::Counters;
+pub use limits::Limits;
 use listen::{BindError, Listener};
 pub use listen::{ListenAddress, ParseListenAddressError};
+pub use socket_file::SocketPermissions;
 
 /// How long calls under way may take once the server has been told to end (SV-2).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +62,7 @@ pub enum StartError {
 /// The server, bound to its addresses: clients can connect, and are answered once it serves.
 pub struct Server {
     listeners: Vec<Listener>,
+    door: Door,
     router: Router,
     health: HealthReporter,
     inventory: Arc<Inventory>,
@@ -68,21 +83,21 @@ impl Server {
     /// [`StartError`] when the data directory cannot be read, or an address not be bound.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         check_data_dir(&config)?;
-        let listeners = listen::bind(&config.listen).await?;
+        let listeners = listen::bind(&config.listen, &config.socket_permissions).await?;
 
         let inventory = Arc::new(Inventory::new(
             config.data_dir.clone(),
             config.watch,
             config.changes_max,
             config.store_lock_timeout,
-            config.event_history,
-            config.stream_buffer,
+            config.limits.event_history,
+            config.limits.stream_buffer,
         ));
         inventory.follow();
         let logs = Logs::new(config.data_dir.clone(), config.watch);
         let (drain, draining) = watch::channel(false);
         let streams = StreamLimits {
-            buffer: config.stream_buffer,
+            buffer: config.limits.stream_buffer,
             draining,
         };
         let service = Service::new(
@@ -93,6 +108,8 @@ impl Server {
             config.timezone.time_zone(),
             streams,
         );
+        let counters = Counters::default();
+        let door = Door::new(&config.limits, counters.clone());
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<Api>().await;
         let router = Transport::builder()
@@ -102,6 +119,7 @@ impl Server {
             .add_service(reflection().build_v1alpha().expect(DECODES));
         Ok(Self {
             listeners,
+            door,
             router,
             health,
             inventory,
@@ -141,7 +159,20 @@ impl Server {
                 // Nothing is ever sent: the channel closes.
                 let _ = stopped.changed().await;
             };
-            listeners.spawn(listener.serve(self.router.clone(), stopped));
+            let (door, router) = (self.door.clone(), self.router.clone());
+            listeners.spawn(async move {
+                match listener {
+                    Listener::Tcp(tcp) => serve(door, tcp, router, stopped).await,
+                    Listener::Unix(unix, file) => {
+                        let stopped = async {
+                            stopped.await;
+                            // Nobody is let in any more.
+                            drop(file);
+                        };
+                        serve(door, unix, router, stopped).await
+                    }
+                }
+            });
         }
 
         tokio::select! {
@@ -173,12 +204,27 @@ impl Server {
     }
 }
 
+/// Serves those whom `door` lets in from `listener`, until `stopped` is over and the last
+/// connection has ended.
+async fn serve<L: Accept>(
+    door: Door,
+    listener: L,
+    router: Router,
+    stopped: impl Future<Output = ()>,
+) -> Result<(), TransportError> {
+    // Whoever is let in is taken at once.
+    let (admitted, connections) = mpsc::channel(1);
+    let serving = router.serve_with_incoming_shutdown(ReceiverStream::new(connections), stopped);
+    let (served, ()) = tokio::join!(serving, door.admit(listener, admitted));
+    served
+}
+
 /// Why the server stopped serving before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A listener failed.
     #[error("failed to serve: {0}")]
-    Transport(#[from] tonic::transport::Error),
+    Transport(#[from] TransportError),
     /// A listener's task ended by itself, which is a bug.
     #[error("failed to serve: {0}")]
     Task(#[from] tokio::task::JoinError),

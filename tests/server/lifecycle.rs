@@ -4,7 +4,10 @@ use std::{
     fs::{self, File},
     io::Read as _,
     net::TcpListener,
-    os::{fd::OwnedFd, unix::net::UnixListener},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::MetadataExt as _, net::UnixListener},
+    },
     path::Path,
     process::{Command, Stdio},
 };
@@ -14,9 +17,10 @@ use rkt_api::{
     layout::store,
 };
 use rkt_sim::host::Host;
-use rustix::process::{Signal, geteuid};
+use rustix::process::{Signal, getegid, geteuid};
 use tempfile::TempDir;
-use tonic::Code;
+use tokio::task::JoinHandle;
+use tonic::{Code, Status};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -85,6 +89,50 @@ async fn unix_sockets_and_several_addresses() {
     server.signal(Signal::TERM);
     assert!(server.wait().await.success());
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_is_replaced() {
+    let (temp, host) = empty_host();
+    let path = temp.path().join("api.sock");
+    let unix = format!("unix:{}", path.display());
+    let start = || {
+        let mut command = command(host.dir(), &[]);
+        command.args(["--listen", &unix]);
+        Server::spawn(command)
+    };
+    let server = start();
+    answers(&unix).await;
+    server.signal(Signal::KILL);
+    assert!(!server.wait().await.success());
+    assert!(path.exists(), "it was killed");
+
+    let server = start();
+    answers(&unix).await;
+    drop(server.end().await);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn mode_and_group_of_unix_sockets() {
+    let (temp, host) = empty_host();
+    let path = temp.path().join("api.sock");
+    // Of an ordinary user's groups one is known.
+    let group = match geteuid().is_root() {
+        true => 65534,
+        false => getegid().as_raw(),
+    };
+    let unix = format!("--listen=unix:{}", path.display());
+    let socket_group = format!("--socket-group={group}");
+    let args = [&*unix, "--socket-mode=0620", &socket_group];
+    let server = Server::spawn(command(host.dir(), &args));
+    let metadata = fs::symlink_metadata(&path).unwrap();
+    assert_eq!((metadata.mode() & 0o7777, metadata.gid()), (0o620, group));
+    drop(server);
+
+    let args = [&*unix, "--socket-group=no-such-group"];
+    let said = failed_start(command(host.dir(), &args));
+    assert!(said.contains("no-such-group"), "{said}");
 }
 
 /// The server with `socket` as the one that systemd hands over.
@@ -306,17 +354,7 @@ async fn those_who_watch_its_health_are_told_and_let_go() {
 async fn a_call_under_way_finishes() {
     let (_temp, host) = empty_host();
     let server = Server::start(host.dir(), &["--store-lock-timeout=60s"]);
-    let mut client = server.client().await;
-
-    // The call waits for the lock on the image index, where somebody writes.
-    let lock = File::open(host.dir().join(store::DB_DIR)).unwrap();
-    lock.lock().unwrap();
-    fs::write(host.dir().join(store::DB_DIR).join(store::DB), "").unwrap();
-    let mut other_client = client.clone();
-    let call = tokio::spawn(async move { client.list_images(ListImagesRequest::default()).await });
-    tokio::task::yield_now().await;
-    // Requests of one connection are taken up in their order.
-    other_client.get_info(GetInfoRequest {}).await.unwrap();
+    let (lock, call) = held_up(&server, &host).await;
 
     server.signal(Signal::TERM);
     // It takes no new connections any more: it is ending.
@@ -327,4 +365,50 @@ async fn a_call_under_way_finishes() {
     lock.unlock().unwrap();
     assert!(call.await.unwrap().is_ok());
     assert_eq!(server.wait().await.code(), Some(0));
+}
+
+/// A call that waits for a lock on the image index, and the lock.
+async fn held_up(server: &Server, host: &Host) -> (File, JoinHandle<Result<(), Status>>) {
+    let mut client = server.client().await;
+    let lock = File::open(host.dir().join(store::DB_DIR)).unwrap();
+    lock.lock().unwrap();
+    fs::write(host.dir().join(store::DB_DIR).join(store::DB), "").unwrap();
+    let mut other_client = client.clone();
+    let call = tokio::spawn(async move {
+        let images = client.list_images(ListImagesRequest::default());
+        images.await.map(drop)
+    });
+    tokio::task::yield_now().await;
+    // Requests of one connection are taken up in their order.
+    other_client.get_info(GetInfoRequest {}).await.unwrap();
+    (lock, call)
+}
+
+const HELD_UP: &str = "some clients are still connected";
+
+#[tokio::test]
+async fn a_second_signal_ends_the_server_at_once() {
+    let (_temp, host) = empty_host();
+    let server = Server::start(host.dir(), &["--store-lock-timeout=60s"]);
+    let (_lock, call) = held_up(&server, &host).await;
+    server.signal(Signal::TERM);
+    eventually("the server stops listening", || {
+        std::net::TcpStream::connect(&server.addresses()[0]).is_err()
+    });
+    server.signal(Signal::INT);
+    let log = server.end_of_log().await;
+    assert!(call.await.unwrap().is_err());
+    assert!(!log.contains(HELD_UP), "{log}");
+}
+
+#[tokio::test]
+async fn who_says_nothing_does_not_hold_up_the_end() {
+    let (_temp, host) = empty_host();
+    let server = Server::start(host.dir(), &["--handshake-timeout=60s"]);
+    let mut silent = std::net::TcpStream::connect(&server.addresses()[0]).unwrap();
+    // Those who come later are let in later.
+    answers(&server.url()).await;
+    let log = server.end().await;
+    assert!(!log.contains(HELD_UP), "{log}");
+    assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0);
 }

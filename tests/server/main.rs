@@ -15,6 +15,7 @@ mod hosts;
 mod journals;
 mod json;
 mod lifecycle;
+mod limits;
 mod listeners;
 mod logs_truth;
 mod marks;

@@ -151,8 +151,13 @@ impl Server {
     }
 
     /// Tells the server to end, and gives all that it has written.
-    pub async fn end(mut self) -> String {
+    pub async fn end(self) -> String {
         self.signal(rustix::process::Signal::TERM);
+        self.end_of_log().await
+    }
+
+    /// Waits until the server has ended in good order, and gives all that it has written.
+    pub async fn end_of_log(mut self) -> String {
         let ended = tokio::task::spawn_blocking(move || {
             assert!(wait_for(&mut self.child).success(), "{}", self.log());
             eventually("the log ends", || self.log.lines.lock().unwrap().ended);

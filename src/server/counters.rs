@@ -1,0 +1,84 @@
+//! What the transport counts, for metrics: connections and streams, and what was refused.
+
+use std::fmt;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// Counts since the start, and what there is at this moment. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counters {
+    /// Connections that calls can come by.
+    pub(super) connections_open: Gauge,
+    /// Connections that were accepted, whatever became of them.
+    pub(super) connections_accepted: Counter,
+    connections_refused: Family<ConnectionLabels, Counter>,
+    /// How often accepting failed because something ran out, such as descriptors.
+    pub(super) accept_errors: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ConnectionLabels {
+    reason: Refusal,
+}
+
+/// Why a connection was closed before any call could come by it.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// As many as may be are open.
+    Limit,
+    /// It took too long to say that it speaks TLS and HTTP/2.
+    Timeout,
+    /// It made room for others who have just come, before it said what it speaks.
+    Displaced,
+    /// It does not speak HTTP/2, or hung up before it said so.
+    Protocol,
+}
+
+impl EncodeLabelValue for Refusal {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Limit => "limit",
+            Self::Timeout => "timeout",
+            Self::Displaced => "displaced",
+            Self::Protocol => "protocol",
+        };
+        name.encode(encoder)
+    }
+}
+
+impl Counters {
+    /// Makes the counts known to `registry`.
+    #[allow(dead_code, reason = "what shows metrics calls it")]
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "rkt_api_connections_open",
+            "Connections that calls can come by",
+            self.connections_open.clone(),
+        );
+        registry.register(
+            "rkt_api_connections_accepted",
+            "Connections that were accepted, whatever became of them",
+            self.connections_accepted.clone(),
+        );
+        registry.register(
+            "rkt_api_connections_refused",
+            "Connections that were closed before any call came by them, by reason",
+            self.connections_refused.clone(),
+        );
+        registry.register(
+            "rkt_api_accept_errors",
+            "How often accepting failed because something ran out, such as descriptors",
+            self.accept_errors.clone(),
+        );
+    }
+
+    /// Counts a connection that was refused.
+    pub(super) fn refuse_connection(&self, reason: Refusal) {
+        let labels = ConnectionLabels { reason };
+        self.connections_refused.get_or_create(&labels).inc();
+    }
+}

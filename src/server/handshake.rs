@@ -1,0 +1,154 @@
+//! What a connection begins with: the first bytes of HTTP/2, and what tonic gets of a
+//! connection that has them.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tonic::transport::server::Connected;
+
+use super::{
+    accept::Place,
+    io::{Cuttable, Socket},
+};
+use crate::service::Connection;
+
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Waits until the client has said that it speaks HTTP/2.
+///
+/// # Errors
+///
+/// When it says something else, or hangs up.
+pub(super) async fn establish<S: Socket>(socket: S) -> io::Result<Cuttable<S>> {
+    let mut wire = Cuttable::new(socket);
+    read_preface(&mut wire).await?;
+    Ok(wire)
+}
+
+async fn read_preface(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    let mut read = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < PREFACE.len() {
+        match stream.read(&mut read[length..]).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            more => length += more,
+        }
+        if !PREFACE.starts_with(&read[..length]) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not HTTP/2"));
+        }
+    }
+    Ok(())
+}
+
+/// A connection that calls can come by, for as long as it keeps its place.
+pub(super) struct Stream<S> {
+    wire: Cuttable<S>,
+    /// What has been read already and is to be read again.
+    preface: &'static [u8],
+    _place: Place,
+}
+
+impl<S: Socket> Stream<S> {
+    pub(super) fn new(wire: Cuttable<S>, place: Place) -> Self {
+        Self {
+            wire,
+            preface: PREFACE,
+            _place: place,
+        }
+    }
+}
+
+impl<S: Socket> Connected for Stream<S> {
+    type ConnectInfo = Connection;
+
+    fn connect_info(&self) -> Connection {
+        self.wire.connection()
+    }
+}
+
+impl<S: Socket> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.preface.is_empty() {
+            return Pin::new(&mut self.wire).poll_read(context, buffer);
+        }
+        let (now, later) = self
+            .preface
+            .split_at(self.preface.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        self.preface = later;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Socket> AsyncWrite for Stream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.wire).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.wire).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.wire.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    /// What comes of these bytes, one at a time, and the end.
+    async fn read(bytes: &[u8]) -> io::Result<()> {
+        let (mut ours, mut theirs) = tokio::io::duplex(1);
+        let (read, _) = tokio::join!(read_preface(&mut theirs), async {
+            for byte in bytes {
+                // It is not read to the end where it begins wrongly.
+                let _ = ours.write_all(&[*byte]).await;
+            }
+            drop(ours);
+        });
+        read
+    }
+
+    #[tokio::test]
+    async fn only_http2_begins_like_http2() {
+        read(PREFACE).await.unwrap();
+        for (bytes, kind) in [
+            (&b""[..], io::ErrorKind::UnexpectedEof),
+            (&PREFACE[..23], io::ErrorKind::UnexpectedEof),
+            (b"GET / HTTP/1.1\r\n", io::ErrorKind::InvalidData),
+            (b"PRI * HTTP/2.1", io::ErrorKind::InvalidData),
+            (b"\x16\x03\x01", io::ErrorKind::InvalidData),
+        ] {
+            assert_eq!(read(bytes).await.unwrap_err().kind(), kind, "{bytes:?}");
+        }
+    }
+}
