@@ -2,6 +2,7 @@
 
 mod limits;
 mod sockets;
+mod tls;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,6 +15,7 @@ use rkt_api::{
 };
 use semver::Version;
 use sockets::Sockets;
+use tls::Tls;
 
 /// Serves rkt's read-only gRPC API from its data directory.
 ///
@@ -87,6 +89,9 @@ pub struct Cli {
     sockets: Sockets,
 
     #[command(flatten)]
+    tls: Tls,
+
+    #[command(flatten)]
     limits: Limits,
 }
 
@@ -106,6 +111,8 @@ impl From<Cli> for Config {
             data_dir: cli.dir,
             listen: cli.listen,
             socket_permissions: cli.sockets.into(),
+            insecure_listen: cli.tls.insecure_listen,
+            tls: cli.tls.files(),
             dialect: cli.dialect,
             timezone: cli.timezone,
             rkt_version: cli.rkt_version,
@@ -181,6 +188,10 @@ mod tests {
             "--store-lock-timeout=1m500ms",
             "--socket-mode=660",
             "--socket-group=rkt",
+            "--tls-cert=/c",
+            "--tls-key=/k",
+            "--tls-client-ca=/ca",
+            "--insecure-listen",
             "--max-connections=1",
             "--handshake-timeout=2s",
             "--event-history=3",
@@ -201,6 +212,11 @@ mod tests {
         assert_eq!(config.store_lock_timeout, Duration::from_millis(60_500));
         assert_eq!(config.socket_permissions.mode, Some(0o660));
         assert_eq!(config.socket_permissions.group.as_deref(), Some("rkt"));
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.cert, PathBuf::from("/c"));
+        assert_eq!(tls.key, PathBuf::from("/k"));
+        assert_eq!(tls.client_ca, Some(PathBuf::from("/ca")));
+        assert!(config.insecure_listen);
         let limits = config.limits;
         assert_eq!(limits.connections, 1);
         assert_eq!(limits.handshake_timeout, Duration::from_secs(2));
@@ -225,6 +241,9 @@ mod tests {
             "--socket-mode=0888",
             "--socket-mode=u+w",
             "--socket-mode=7777",
+            "--tls-cert=/c",
+            "--tls-key=/k",
+            "--tls-client-ca=/ca",
         ] {
             assert!(
                 Cli::try_parse_from(["rkt-api-service", arg]).is_err(),

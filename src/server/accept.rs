@@ -20,12 +20,14 @@ use tokio::{
     task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     counters::{Counters, Refusal},
-    handshake::{Stream, establish},
+    handshake::{Misspoken, Stream, establish},
     io::Socket,
     limits::Limits,
+    tls::Tls,
 };
 
 /// How many connections of a listener may be about to say what they speak. Honest clients take
@@ -102,6 +104,7 @@ impl Door {
     pub(super) async fn admit<L: Accept>(
         self,
         listener: L,
+        tls: Option<Tls>,
         admitted: mpsc::Sender<io::Result<Stream<L::Socket>>>,
     ) {
         let mut handshakes = Handshakes::default();
@@ -126,7 +129,8 @@ impl Door {
                     if handshakes.len() >= HANDSHAKES_MAX {
                         self.displace(&mut handshakes, 1);
                     }
-                    let admission = self.clone().shake_hands(socket, admitted.clone());
+                    let tls = tls.as_ref().map(Tls::acceptor);
+                    let admission = self.clone().shake_hands(socket, tls, admitted.clone());
                     handshakes.begin(admission);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
@@ -150,9 +154,11 @@ impl Door {
     async fn shake_hands<S: Socket>(
         self,
         socket: S,
+        tls: Option<TlsAcceptor>,
         admitted: mpsc::Sender<io::Result<Stream<S>>>,
     ) {
-        let refusal = match timeout(self.handshake_timeout, establish(socket)).await {
+        let establishing = establish(socket, tls);
+        let refusal = match timeout(self.handshake_timeout, establishing).await {
             Ok(Ok(wire)) => match self.place() {
                 Some(place) => {
                     // When the server ends just now, so does the connection.
@@ -161,9 +167,9 @@ impl Door {
                 }
                 None => Refusal::Limit,
             },
-            Ok(Err(error)) => {
+            Ok(Err(Misspoken { reason, error })) => {
                 tracing::debug!(%error, "a client does not speak as it should");
-                Refusal::Protocol
+                reason
             }
             Err(_) => Refusal::Timeout,
         };

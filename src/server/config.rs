@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use jiff::tz::TimeZone;
 use semver::Version;
 
-use super::{Dialect, Limits, ListenAddress, SocketPermissions};
+use super::{Dialect, Limits, ListenAddress, SocketPermissions, TlsFiles};
 use crate::api::{GlobalFlags, Info};
 
 /// The version of the API itself: that of the document.
@@ -47,6 +47,10 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// Who may connect to the Unix sockets that the server makes.
     pub socket_permissions: SocketPermissions,
+    /// The certificates to listen on TCP addresses with. `None`: without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Whether to listen without TLS also on addresses that are not loopback ones.
+    pub insecure_listen: bool,
     /// How to answer where the document and rkt 1.30.0 differ.
     pub dialect: Dialect,
     /// The time zone of the times in logs.
@@ -85,6 +89,8 @@ impl Config {
             data_dir: data_dir.into(),
             listen: Vec::new(),
             socket_permissions: SocketPermissions::default(),
+            tls: None,
+            insecure_listen: false,
             dialect: Dialect::default(),
             timezone: Timezone::default(),
             rkt_version: Version::new(1, 30, 0),

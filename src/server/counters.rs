@@ -18,6 +18,10 @@ pub(crate) struct Counters {
     connections_refused: Family<ConnectionLabels, Counter>,
     /// How often accepting failed because something ran out, such as descriptors.
     pub(super) accept_errors: Counter,
+    /// How often certificates were read anew and put to use.
+    pub(super) tls_reloads: Counter,
+    /// How often certificates were read anew and could not be used.
+    pub(super) tls_reload_failures: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -34,6 +38,8 @@ pub(super) enum Refusal {
     Timeout,
     /// It made room for others who have just come, before it said what it speaks.
     Displaced,
+    /// It does not speak TLS as it should, or its certificate is not taken.
+    Tls,
     /// It does not speak HTTP/2, or hung up before it said so.
     Protocol,
 }
@@ -44,6 +50,7 @@ impl EncodeLabelValue for Refusal {
             Self::Limit => "limit",
             Self::Timeout => "timeout",
             Self::Displaced => "displaced",
+            Self::Tls => "tls",
             Self::Protocol => "protocol",
         };
         name.encode(encoder)
@@ -73,6 +80,16 @@ impl Counters {
             "rkt_api_accept_errors",
             "How often accepting failed because something ran out, such as descriptors",
             self.accept_errors.clone(),
+        );
+        registry.register(
+            "rkt_api_tls_reloads",
+            "How often certificates were read anew and put to use",
+            self.tls_reloads.clone(),
+        );
+        registry.register(
+            "rkt_api_tls_reload_failures",
+            "How often certificates were read anew and could not be used",
+            self.tls_reload_failures.clone(),
         );
     }
 

@@ -1,5 +1,5 @@
-//! What a connection begins with: the first bytes of HTTP/2, and what tonic gets of a
-//! connection that has them.
+//! What a connection begins with: TLS, where there is any, and the first bytes of HTTP/2; and
+//! what tonic gets of a connection that has begun so.
 
 use std::{
     io::{self, IoSlice},
@@ -8,10 +8,12 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tonic::transport::server::Connected;
 
 use super::{
     accept::Place,
+    counters::Refusal,
     io::{Cuttable, Socket},
 };
 use crate::service::Connection;
@@ -19,14 +21,38 @@ use crate::service::Connection;
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Waits until the client has said that it speaks HTTP/2.
+/// What bytes of a connection go through.
+pub(super) enum Wire<S> {
+    Plain(Cuttable<S>),
+    Tls(Box<TlsStream<Cuttable<S>>>),
+}
+
+/// Why a client cannot be served.
+pub(super) struct Misspoken {
+    pub(super) reason: Refusal,
+    pub(super) error: io::Error,
+}
+
+/// Waits until the client has said that it speaks TLS, where there is a `tls`, and HTTP/2.
 ///
 /// # Errors
 ///
 /// When it says something else, or hangs up.
-pub(super) async fn establish<S: Socket>(socket: S) -> io::Result<Cuttable<S>> {
-    let mut wire = Cuttable::new(socket);
-    read_preface(&mut wire).await?;
+pub(super) async fn establish<S: Socket>(
+    socket: S,
+    tls: Option<TlsAcceptor>,
+) -> Result<Wire<S>, Misspoken> {
+    let misspoken = |reason| move |error| Misspoken { reason, error };
+    let socket = Cuttable::new(socket);
+    let mut wire = match tls {
+        None => Wire::Plain(socket),
+        Some(tls) => {
+            let stream = tls.accept(socket).await;
+            Wire::Tls(Box::new(stream.map_err(misspoken(Refusal::Tls))?))
+        }
+    };
+    let spoken = read_preface(&mut wire).await;
+    spoken.map_err(misspoken(Refusal::Protocol))?;
     Ok(wire)
 }
 
@@ -47,14 +73,14 @@ async fn read_preface(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
 
 /// A connection that calls can come by, for as long as it keeps its place.
 pub(super) struct Stream<S> {
-    wire: Cuttable<S>,
+    wire: Wire<S>,
     /// What has been read already and is to be read again.
     preface: &'static [u8],
     _place: Place,
 }
 
 impl<S: Socket> Stream<S> {
-    pub(super) fn new(wire: Cuttable<S>, place: Place) -> Self {
+    pub(super) fn new(wire: Wire<S>, place: Place) -> Self {
         Self {
             wire,
             preface: PREFACE,
@@ -67,7 +93,10 @@ impl<S: Socket> Connected for Stream<S> {
     type ConnectInfo = Connection;
 
     fn connect_info(&self) -> Connection {
-        self.wire.connection()
+        match &self.wire {
+            Wire::Plain(socket) => socket.connection(),
+            Wire::Tls(stream) => stream.get_ref().0.connection(),
+        }
     }
 }
 
@@ -116,6 +145,64 @@ impl<S: Socket> AsyncWrite for Stream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.wire).poll_shutdown(context)
+    }
+}
+
+impl<S: Socket> AsyncRead for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl<S: Socket> AsyncWrite for Wire<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(socket) => socket.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 }
 

@@ -109,6 +109,15 @@ pub enum BindError {
     /// There is a choice of two.
     #[error("failed to listen: --listen is given, and sockets were handed over (LISTEN_FDS) too")]
     Both,
+    /// Others could listen in.
+    #[error(
+        "failed to listen on {address}: other machines can connect there, and there is no TLS; \
+         give --tls-cert and --tls-key, or --insecure-listen"
+    )]
+    Insecure {
+        /// The address.
+        address: String,
+    },
 }
 
 /// A socket that is bound.
@@ -132,6 +141,18 @@ impl fmt::Display for Listener {
                     None => f.write_str("unix:"),
                 }
             }
+        }
+    }
+}
+
+impl Listener {
+    /// Whether other machines can connect, as far as the address tells.
+    fn is_remote(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => !listener
+                .local_addr()
+                .is_ok_and(|address| address.ip().to_canonical().is_loopback()),
+            Self::Unix(..) => false,
         }
     }
 }
@@ -213,6 +234,18 @@ fn lacks_ipv6(error: &io::Error) -> bool {
 
     error.kind() == io::ErrorKind::AddrNotAvailable
         || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
+}
+
+/// Sees to it that other machines can connect without TLS only where that is wanted, and known.
+pub(super) fn check_reach(listeners: &[Listener], is_wanted: bool) -> Result<(), BindError> {
+    for listener in listeners.iter().filter(|listener| listener.is_remote()) {
+        let address = listener.to_string();
+        if !is_wanted {
+            return Err(BindError::Insecure { address });
+        }
+        tracing::warn!(address, "other machines can connect, without TLS");
+    }
+    Ok(())
 }
 
 /// The sockets that systemd hands over (sd_listen_fds(3)).

@@ -9,6 +9,7 @@ mod io;
 mod limits;
 mod listen;
 mod socket_file;
+mod tls;
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
@@ -39,6 +40,8 @@ pub use limits::Limits;
 use listen::{BindError, Listener};
 pub use listen::{ListenAddress, ParseListenAddressError};
 pub use socket_file::SocketPermissions;
+use tls::Tls;
+pub use tls::{TlsError, TlsFiles};
 
 /// How long calls under way may take once the server has been told to end (SV-2).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,6 +57,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened on, or is not to be.
     #[error(transparent)]
     Listen(#[from] BindError),
@@ -63,6 +69,7 @@ pub enum StartError {
 pub struct Server {
     listeners: Vec<Listener>,
     door: Door,
+    tls: Option<Tls>,
     router: Router,
     health: HealthReporter,
     inventory: Arc<Inventory>,
@@ -83,7 +90,15 @@ impl Server {
     /// [`StartError`] when the data directory cannot be read, or an address not be bound.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         check_data_dir(&config)?;
+        let counters = Counters::default();
+        let tls = config.tls.clone();
+        let tls = tls
+            .map(|files| Tls::load(files, counters.clone()))
+            .transpose()?;
         let listeners = listen::bind(&config.listen, &config.socket_permissions).await?;
+        if tls.is_none() {
+            listen::check_reach(&listeners, config.insecure_listen)?;
+        }
 
         let inventory = Arc::new(Inventory::new(
             config.data_dir.clone(),
@@ -108,8 +123,7 @@ impl Server {
             config.timezone.time_zone(),
             streams,
         );
-        let counters = Counters::default();
-        let door = Door::new(&config.limits, counters.clone());
+        let door = Door::new(&config.limits, counters);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<Api>().await;
         let router = Transport::builder()
@@ -120,6 +134,7 @@ impl Server {
         Ok(Self {
             listeners,
             door,
+            tls,
             router,
             health,
             inventory,
@@ -134,10 +149,14 @@ impl Server {
     }
 
     /// What lets everything go that keeps the file system of the data directory in use, and
-    /// has it read anew: for a hangup signal.
+    /// has it and the certificates read anew: for a hangup signal.
     pub fn renewal(&self) -> impl Fn() + Send + 'static + use<> {
         let inventory = Arc::downgrade(&self.inventory);
+        let tls = self.tls.clone();
         move || {
+            if let Some(tls) = &tls {
+                tls.reload();
+            }
             if let Some(inventory) = inventory.upgrade() {
                 inventory.begin_anew();
             }
@@ -153,6 +172,10 @@ impl Server {
     pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let (stop, stopped) = watch::channel(());
         let mut listeners = JoinSet::new();
+        let mut watching = JoinSet::new();
+        if let Some(tls) = &self.tls {
+            watching.spawn(tls.clone().watch());
+        }
         for listener in std::mem::take(&mut self.listeners) {
             let mut stopped = stopped.clone();
             let stopped = async move {
@@ -160,16 +183,17 @@ impl Server {
                 let _ = stopped.changed().await;
             };
             let (door, router) = (self.door.clone(), self.router.clone());
+            let tls = self.tls.clone();
             listeners.spawn(async move {
                 match listener {
-                    Listener::Tcp(tcp) => serve(door, tcp, router, stopped).await,
+                    Listener::Tcp(tcp) => serve(door, tcp, tls, router, stopped).await,
                     Listener::Unix(unix, file) => {
                         let stopped = async {
                             stopped.await;
                             // Nobody is let in any more.
                             drop(file);
                         };
-                        serve(door, unix, router, stopped).await
+                        serve(door, unix, None, router, stopped).await
                     }
                 }
             });
@@ -209,13 +233,14 @@ impl Server {
 async fn serve<L: Accept>(
     door: Door,
     listener: L,
+    tls: Option<Tls>,
     router: Router,
     stopped: impl Future<Output = ()>,
 ) -> Result<(), TransportError> {
     // Whoever is let in is taken at once.
     let (admitted, connections) = mpsc::channel(1);
     let serving = router.serve_with_incoming_shutdown(ReceiverStream::new(connections), stopped);
-    let (served, ()) = tokio::join!(serving, door.admit(listener, admitted));
+    let (served, ()) = tokio::join!(serving, door.admit(listener, tls, admitted));
     served
 }
 

@@ -50,7 +50,7 @@ async fn answers(address: &str) {
 }
 
 /// Runs the server where it cannot start, and gives what it says.
-fn failed_start(mut command: Command) -> String {
+pub fn failed_start(mut command: Command) -> String {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let status = wait_for(&mut child);
     let mut said = String::new();
@@ -136,7 +136,7 @@ async fn mode_and_group_of_unix_sockets() {
 }
 
 /// The server with `socket` as the one that systemd hands over.
-fn handed_over(dir: &Path, socket: impl Into<OwnedFd>, args: &[&str]) -> Command {
+pub fn handed_over(dir: &Path, socket: impl Into<OwnedFd>, args: &[&str]) -> Command {
     let server = command(dir, args);
     let mut shell = Command::new("sh");
     // The first descriptor to hand over is 3, and LISTEN_PID is the server's own.

@@ -28,4 +28,5 @@ mod snapshots;
 mod soak;
 mod store;
 mod support;
+mod tls;
 mod watching;

@@ -117,11 +117,13 @@ async fn serve(dir: PathBuf, args: Args, mut signals: Signals) -> Result<(), Err
     let player = write(&dir)?;
     let config = Config {
         listen: vec![args.listen.clone()],
+        // What there is to see is made up.
+        insecure_listen: true,
         ..Config::new(&dir)
     };
     let server = Server::bind(config).await.map_err(|error| match error {
         StartError::Listen(_) => Error::Listen(error),
-        StartError::DataDir { .. } => Error::Start(error),
+        StartError::DataDir { .. } | StartError::Tls(_) => Error::Start(error),
     })?;
     let address = server.addresses().into_iter().next().unwrap_or_default();
     let place = Place { dir, address };
