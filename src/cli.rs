@@ -194,8 +194,18 @@ mod tests {
             "--insecure-listen",
             "--max-connections=1",
             "--handshake-timeout=2s",
-            "--event-history=3",
-            "--stream-buffer=4",
+            "--keepalive-interval=3s",
+            "--keepalive-timeout=4s",
+            "--max-calls-per-connection=5",
+            "--max-streams=6",
+            "--call-timeout=7s",
+            "--max-header-bytes=8",
+            "--max-request-bytes=9",
+            "--request-buffer-bytes=10",
+            "--max-filters=11",
+            "--max-filter-values=12",
+            "--event-history=13",
+            "--stream-buffer=14",
         ]);
         assert_eq!(config.data_dir, PathBuf::from("/data"));
         let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
@@ -218,10 +228,25 @@ mod tests {
         assert_eq!(tls.client_ca, Some(PathBuf::from("/ca")));
         assert!(config.insecure_listen);
         let limits = config.limits;
-        assert_eq!(limits.connections, 1);
-        assert_eq!(limits.handshake_timeout, Duration::from_secs(2));
-        assert_eq!(limits.event_history, 3);
-        assert_eq!(limits.stream_buffer, 4);
+        let seconds = [
+            limits.handshake_timeout,
+            limits.keepalive_interval,
+            limits.keepalive_timeout,
+            limits.call_timeout,
+        ];
+        assert_eq!(seconds.map(|time| time.as_secs()), [2, 3, 4, 7]);
+        let counts = [
+            limits.connections,
+            limits.streams,
+            limits.request_bytes,
+            limits.request_buffer_bytes,
+            limits.filters,
+            limits.filter_values,
+            limits.event_history,
+            limits.stream_buffer,
+        ];
+        assert_eq!(counts, [1, 6, 9, 10, 11, 12, 13, 14]);
+        assert_eq!([limits.calls_per_connection, limits.header_bytes], [5, 8]);
     }
 
     #[test]

@@ -19,6 +19,47 @@ pub struct Limits {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     handshake_timeout: Duration,
 
+    /// How long nothing may come from a client before it is asked whether it is there
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    keepalive_interval: Duration,
+
+    /// How long a client may take to say that it is there before its connection is closed
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    keepalive_timeout: Duration,
+
+    /// How many calls may be under way on one connection, streams included; more wait
+    #[arg(long, value_name = "CALLS", default_value_t = 1024)]
+    max_calls_per_connection: u32,
+
+    /// How many streams of events and logs may be open in all; more are RESOURCE_EXHAUSTED
+    #[arg(long, value_name = "STREAMS", default_value_t = 10_000)]
+    max_streams: usize,
+
+    /// How long a call may take that is no stream; then it is DEADLINE_EXCEEDED
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    call_timeout: Duration,
+
+    /// How large the headers of a request may be in all; HTTP/2 refuses more
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 10)]
+    max_header_bytes: u32,
+
+    /// How large a request may be; more is OUT_OF_RANGE
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
+    max_request_bytes: usize,
+
+    /// How much of large requests may be held in all, beside the first 16 KiB of each; more are
+    /// RESOURCE_EXHAUSTED
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
+    request_buffer_bytes: usize,
+
+    /// How many filters a request may have; more are INVALID_ARGUMENT
+    #[arg(long, value_name = "FILTERS", default_value_t = 1000)]
+    max_filters: usize,
+
+    /// How many values the filters of a request may have in all; more are INVALID_ARGUMENT
+    #[arg(long, value_name = "VALUES", default_value_t = 10_000)]
+    max_filter_values: usize,
+
     /// How many events to keep for listeners who ask for the past
     #[arg(long, value_name = "EVENTS", default_value_t = 100_000)]
     event_history: usize,
@@ -33,6 +74,16 @@ impl From<Limits> for server::Limits {
         Self {
             connections: flags.max_connections,
             handshake_timeout: flags.handshake_timeout,
+            keepalive_interval: flags.keepalive_interval,
+            keepalive_timeout: flags.keepalive_timeout,
+            calls_per_connection: flags.max_calls_per_connection,
+            streams: flags.max_streams,
+            call_timeout: flags.call_timeout,
+            header_bytes: flags.max_header_bytes,
+            request_bytes: flags.max_request_bytes,
+            request_buffer_bytes: flags.request_buffer_bytes,
+            filters: flags.max_filters,
+            filter_values: flags.max_filter_values,
             event_history: flags.event_history,
             stream_buffer: flags.stream_buffer,
         }

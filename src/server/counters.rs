@@ -18,6 +18,9 @@ pub(crate) struct Counters {
     connections_refused: Family<ConnectionLabels, Counter>,
     /// How often accepting failed because something ran out, such as descriptors.
     pub(super) accept_errors: Counter,
+    /// Streams that are open.
+    pub(super) streams_open: Gauge,
+    calls_refused: Family<CallLabels, Counter>,
     /// How often certificates were read anew and put to use.
     pub(super) tls_reloads: Counter,
     /// How often certificates were read anew and could not be used.
@@ -42,6 +45,36 @@ pub(super) enum Refusal {
     Tls,
     /// It does not speak HTTP/2, or hung up before it said so.
     Protocol,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    reason: CallRefusal,
+}
+
+/// Why a call was ended before it was answered.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub(super) enum CallRefusal {
+    /// As many streams as may be are open.
+    Streams,
+    /// As much of large requests is held as may be.
+    RequestBuffer,
+    /// It has more filters, or values in them, than may be.
+    Filters,
+    /// It took too long.
+    Timeout,
+}
+
+impl EncodeLabelValue for CallRefusal {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Streams => "streams",
+            Self::RequestBuffer => "request_buffer",
+            Self::Filters => "filters",
+            Self::Timeout => "timeout",
+        };
+        name.encode(encoder)
+    }
 }
 
 impl EncodeLabelValue for Refusal {
@@ -82,6 +115,16 @@ impl Counters {
             self.accept_errors.clone(),
         );
         registry.register(
+            "rkt_api_streams_open",
+            "Streams that are open",
+            self.streams_open.clone(),
+        );
+        registry.register(
+            "rkt_api_calls_refused",
+            "Calls that were ended before they were answered, by the limit that they met",
+            self.calls_refused.clone(),
+        );
+        registry.register(
             "rkt_api_tls_reloads",
             "How often certificates were read anew and put to use",
             self.tls_reloads.clone(),
@@ -91,6 +134,18 @@ impl Counters {
             "How often certificates were read anew and could not be used",
             self.tls_reload_failures.clone(),
         );
+    }
+
+    /// Counts a call that was refused.
+    pub(super) fn refuse_call(&self, reason: CallRefusal) {
+        self.calls_refused(reason).inc();
+    }
+
+    /// The count of calls that were refused for this reason.
+    pub(super) fn calls_refused(&self, reason: CallRefusal) -> Counter {
+        self.calls_refused
+            .get_or_create(&CallLabels { reason })
+            .clone()
     }
 
     /// Counts a connection that was refused.

@@ -11,6 +11,30 @@ pub struct Limits {
     /// How long a client may take to say that it speaks TLS, where it has to, and HTTP/2; then
     /// its connection is closed.
     pub handshake_timeout: Duration,
+    /// How long nothing may come from a client before it is asked whether it is there, by a PING
+    /// of HTTP/2.
+    pub keepalive_interval: Duration,
+    /// How long a client may take to say that it is there; then its connection is closed.
+    pub keepalive_timeout: Duration,
+    /// How many calls may be under way on one connection, streams included. HTTP/2 tells clients,
+    /// and theirs wait.
+    pub calls_per_connection: u32,
+    /// How many streams may be open in all. More are ended with RESOURCE_EXHAUSTED.
+    pub streams: usize,
+    /// How long a call that is no stream may take; then it is ended with DEADLINE_EXCEEDED.
+    pub call_timeout: Duration,
+    /// How large the headers of a request may be in all, in bytes. More are refused by HTTP/2.
+    pub header_bytes: u32,
+    /// How large a request may be, in bytes. More is OUT_OF_RANGE.
+    pub request_bytes: usize,
+    /// How many bytes of requests may be held in all, beside the first 16 KiB of each. More are
+    /// ended with RESOURCE_EXHAUSTED.
+    pub request_buffer_bytes: usize,
+    /// How many filters a request may have. More are INVALID_ARGUMENT: they would be the next
+    /// time too.
+    pub filters: usize,
+    /// How many values the filters of a request may have in all. More are INVALID_ARGUMENT.
+    pub filter_values: usize,
     /// How many events are kept for listeners who ask for the past.
     pub event_history: usize,
     /// How many events may wait for a listener who is slow, before its stream is ended (E-14).
@@ -22,6 +46,16 @@ impl Default for Limits {
         Self {
             connections: 4096,
             handshake_timeout: Duration::from_secs(10),
+            keepalive_interval: Duration::from_secs(60),
+            keepalive_timeout: Duration::from_secs(20),
+            calls_per_connection: 1024,
+            streams: 10_000,
+            call_timeout: Duration::from_secs(60),
+            header_bytes: 16 << 10,
+            request_bytes: 4 << 20,
+            request_buffer_bytes: 64 << 20,
+            filters: 1000,
+            filter_values: 10_000,
             event_history: 100_000,
             stream_buffer: 10_000,
         }

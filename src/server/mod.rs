@@ -2,6 +2,7 @@
 //! is the service's.
 
 mod accept;
+mod admission;
 mod config;
 mod counters;
 mod handshake;
@@ -24,24 +25,31 @@ use tonic::{
     transport::{Error as TransportError, Server as Transport, server::Router},
 };
 use tonic_health::server::HealthReporter;
+use tower_layer::{Identity, Stack};
 
 pub use crate::service::Dialect;
 use crate::{
     api, layout,
     logs::Logs,
     service::{
-        Inventory, Service, StreamLimits, prepared::serving::public_api_server::PublicApiServer,
+        Inventory, RequestLimits, Service, StreamLimits,
+        prepared::serving::public_api_server::PublicApiServer,
     },
 };
 use accept::{Accept, Door};
+use admission::Admission;
 pub use config::{Config, Timezone};
-use counters::Counters;
+use counters::{CallRefusal, Counters};
 pub use limits::Limits;
 use listen::{BindError, Listener};
 pub use listen::{ListenAddress, ParseListenAddressError};
 pub use socket_file::SocketPermissions;
 use tls::Tls;
 pub use tls::{TlsError, TlsFiles};
+
+/// How many calls of a connection may end because the client has broken the rules of HTTP/2;
+/// then the connection ends. hyper's own limit, which tonic takes away.
+const LOCAL_RESETS_MAX: usize = 1024;
 
 /// How long calls under way may take once the server has been told to end (SV-2).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,7 +78,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     door: Door,
     tls: Option<Tls>,
-    router: Router,
+    router: ApiRouter,
     health: HealthReporter,
     inventory: Arc<Inventory>,
     /// Tells streams that the server drains.
@@ -81,6 +89,9 @@ pub struct Server {
 const DECODES: &str = "the build script encoded the descriptors";
 
 type Api = PublicApiServer<Service>;
+
+/// The services, and what calls go through to get to them.
+type ApiRouter = Router<Stack<Admission, Identity>>;
 
 impl Server {
     /// Binds the addresses of `config`, and makes sure that the data directory is there.
@@ -115,6 +126,11 @@ impl Server {
             buffer: config.limits.stream_buffer,
             draining,
         };
+        let requests = RequestLimits {
+            filters: config.limits.filters,
+            values: config.limits.filter_values,
+            refused: counters.calls_refused(CallRefusal::Filters),
+        };
         let service = Service::new(
             config.info(),
             config.dialect,
@@ -122,12 +138,16 @@ impl Server {
             Arc::new(logs),
             config.timezone.time_zone(),
             streams,
+            requests,
         );
-        let door = Door::new(&config.limits, counters);
+        let door = Door::new(&config.limits, counters.clone());
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<Api>().await;
-        let router = Transport::builder()
-            .add_service(PublicApiServer::new(service))
+        let api =
+            PublicApiServer::new(service).max_decoding_message_size(config.limits.request_bytes);
+        let router = transport(&config.limits)
+            .layer(Admission::new(&config.limits, counters))
+            .add_service(api)
             .add_service(health_service)
             .add_service(reflection().build_v1().expect(DECODES))
             .add_service(reflection().build_v1alpha().expect(DECODES));
@@ -228,13 +248,26 @@ impl Server {
     }
 }
 
+/// HTTP/2, within `limits`.
+fn transport(limits: &Limits) -> Transport {
+    // Who ends all calls at once may do so, before they are looked at.
+    let cancelled = usize::try_from(limits.calls_per_connection).unwrap_or(usize::MAX);
+    Transport::builder()
+        .max_concurrent_streams(limits.calls_per_connection)
+        .http2_max_pending_accept_reset_streams(Some(cancelled))
+        .http2_max_local_error_reset_streams(Some(LOCAL_RESETS_MAX))
+        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
+        .http2_max_header_list_size(limits.header_bytes)
+}
+
 /// Serves those whom `door` lets in from `listener`, until `stopped` is over and the last
 /// connection has ended.
 async fn serve<L: Accept>(
     door: Door,
     listener: L,
     tls: Option<Tls>,
-    router: Router,
+    router: ApiRouter,
     stopped: impl Future<Output = ()>,
 ) -> Result<(), TransportError> {
     // Whoever is let in is taken at once.

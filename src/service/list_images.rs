@@ -16,6 +16,7 @@ use crate::{
 
 pub(super) async fn answer(service: &Parts, request: ListImagesRequest) -> Result<Items, Status> {
     let ListImagesRequest { filters, detail } = request;
+    service.requests.check_images(&filters)?;
     let view = &service.view;
     let images = service.inventory.images().await?;
     let taken = images.all().iter().filter(|image| {

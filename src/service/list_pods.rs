@@ -19,6 +19,7 @@ use crate::{
 
 pub(super) async fn answer(service: &Parts, request: ListPodsRequest) -> Result<Items, Status> {
     let ListPodsRequest { filters, detail } = request;
+    service.requests.check_pods(&filters)?;
     let view = &service.view;
     let call = PodCall::List { detail };
     let traits = filters.iter().map(|filter| traits(view, filter)).collect();

@@ -47,6 +47,7 @@ pub(super) async fn answer(
     filter: EventFilter,
     connection: Connection,
 ) -> Result<Events, Status> {
+    service.requests.check_events(&filter)?;
     let history = service.inventory.history().await?;
     let live_from = history.next();
     let now_s = unix_time().as_secs();

@@ -14,6 +14,7 @@ mod listen_events;
 mod listing;
 mod log_lines;
 pub(crate) mod prepared;
+mod request_limits;
 mod view;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tonic::{Request, Response, Status};
 
 pub(crate) use connection::Connection;
 pub use dialect::Dialect;
+pub(crate) use request_limits::RequestLimits;
 
 use crate::{
     api::{
@@ -52,6 +54,7 @@ struct Parts {
     /// Of the times in logs.
     zone: TimeZone,
     streams: StreamLimits,
+    requests: RequestLimits,
 }
 
 /// What is asked of the streams of calls.
@@ -65,7 +68,8 @@ pub(crate) struct StreamLimits {
 
 impl Service {
     /// A service that answers from `inventory` and `logs`, in `dialect`, with times of `zone` in
-    /// logs, and says `info` of itself.
+    /// logs, and says `info` of itself. Of streams and requests it asks what is in `streams` and
+    /// `requests`.
     pub(crate) fn new(
         info: Info,
         dialect: Dialect,
@@ -73,6 +77,7 @@ impl Service {
         logs: Arc<Logs>,
         zone: TimeZone,
         streams: StreamLimits,
+        requests: RequestLimits,
     ) -> Self {
         let view = view::View::new(dialect, info.appc_version.clone());
         Self(Arc::new(Parts {
@@ -83,6 +88,7 @@ impl Service {
             logs,
             zone,
             streams,
+            requests,
         }))
     }
 }

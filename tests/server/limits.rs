@@ -2,13 +2,22 @@
 //! are nobody else's trouble.
 
 use std::{
+    fs::{self, File},
     io::{self, Read as _, Write as _},
     net::TcpStream,
     process::Command,
 };
 
-use rkt_api::api::{GetInfoRequest, InspectPodRequest};
+use pretty_assertions::assert_eq;
+use rkt_api::{
+    api::{
+        EventFilter, GetInfoRequest, ImageFilter, InspectPodRequest, KeyValue, ListImagesRequest,
+        ListPodsRequest, ListenEventsRequest, ListenEventsResponse, PodFilter,
+    },
+    layout::store,
+};
 use rkt_sim::spec::Phase;
+use tonic::{Code, Request, Status, Streaming};
 
 use crate::{
     hosts::{self, TempHost},
@@ -163,4 +172,270 @@ async fn descriptors_that_run_out_and_come_back() {
     let log = server.end().await;
     let told = log.matches("failed to accept connections").count();
     assert_eq!(told, 1, "{log}");
+}
+
+async fn listen(client: &mut Client) -> Result<Streaming<ListenEventsResponse>, Status> {
+    let call = client.listen_events(ListenEventsRequest::default());
+    Ok(at_once("ListenEvents", call).await?.into_inner())
+}
+
+#[tokio::test]
+async fn more_streams_than_may_be_are_refused() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &["--max-streams=2"]);
+    let [mut one, mut other] = [server.client().await, server.client().await];
+    let first = listen(&mut one).await.unwrap();
+    let _second = listen(&mut other).await.unwrap();
+    for client in [&mut one, &mut other] {
+        let refused = listen(client).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        get_info(client).await;
+    }
+    drop(first);
+    let has_room = async {
+        while listen(&mut one).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    at_once("there is room for a stream", has_room).await;
+}
+
+#[tokio::test]
+async fn more_calls_on_a_connection_than_may_be_wait() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &["--max-calls-per-connection=2"]);
+    let mut client = server.client().await;
+    let first = listen(&mut client).await.unwrap();
+    let _second = listen(&mut client).await.unwrap();
+    let waiting = tokio::spawn(async move { get_info(&mut client).await });
+    get_info(&mut server.client().await).await;
+    assert!(!waiting.is_finished());
+    drop(first);
+    waiting.await.unwrap();
+}
+
+#[tokio::test]
+async fn streams_that_are_ended_do_not_end_their_connection() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &[]);
+    let mut client = server.client().await;
+    let mut stays = listen(&mut client).await.unwrap();
+    for _ in 0..3000 {
+        drop(listen(&mut client).await.unwrap());
+    }
+    let hung_up: Vec<_> = (0..500)
+        .map(|_| {
+            let mut client = client.clone();
+            async move { drop(listen(&mut client).await.unwrap()) }
+        })
+        .collect();
+    futures_util::future::join_all(hung_up).await;
+    get_info(&mut client).await;
+    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
+    let told = at_once("the stream is open still", stays.message()).await;
+    assert!(!told.unwrap().unwrap().events.is_empty());
+}
+
+#[tokio::test]
+async fn requests_that_are_too_large() {
+    let host = TempHost::create();
+    let args = ["--max-request-bytes=1000", "--max-header-bytes=2000"];
+    let server = Server::start(host.dir(), &args);
+    let mut client = server.client().await;
+    let inspect = async |client: &mut Client, length| {
+        let id = "0".repeat(length);
+        let call = client.inspect_pod(InspectPodRequest { id });
+        at_once("InspectPod", call).await.unwrap_err().code()
+    };
+    assert_eq!(inspect(&mut client, 900).await, Code::InvalidArgument);
+    assert_eq!(inspect(&mut client, 1001).await, Code::OutOfRange);
+
+    let mut stays = listen(&mut client).await.unwrap();
+    for (length, is_taken) in [(1000, true), (3000, false)] {
+        let mut request = Request::new(GetInfoRequest {});
+        let value = "v".repeat(length).parse().unwrap();
+        request.metadata_mut().insert("k", value);
+        let answer = at_once("GetInfo", client.get_info(request)).await;
+        assert_eq!(answer.is_ok(), is_taken, "{length}: {answer:?}");
+    }
+    get_info(&mut client).await;
+    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
+    at_once("the stream is open still", stays.message())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn more_filters_and_values_than_may_be_are_refused() {
+    let host = TempHost::create();
+    let args = ["--max-filters=2", "--max-filter-values=3"];
+    let server = Server::start(host.dir(), &args);
+    let mut client = server.client().await;
+    let text = |count| vec!["x".to_owned(); count];
+    for (filters, ids, states, is_taken) in [
+        (2, 1, 0, true),
+        (1, 2, 1, true),
+        (3, 0, 0, false),
+        (2, 2, 0, false),
+        (1, 2, 2, false),
+    ] {
+        let why = format!("{filters} filters with {ids} and {states} values");
+        let code = |answer: Result<(), Status>| answer.err().map(|status| status.code());
+        let expected = (!is_taken).then_some(Code::InvalidArgument);
+        let filter = PodFilter {
+            ids: text(ids),
+            states: vec![0; states],
+            ..PodFilter::default()
+        };
+        let request = ListPodsRequest {
+            filters: vec![filter; filters],
+            detail: false,
+        };
+        let answer = client.list_pods(request).await.map(drop);
+        assert_eq!(code(answer), expected, "ListPods: {why}");
+
+        let filter = ImageFilter {
+            ids: text(ids),
+            labels: vec![KeyValue::default(); states],
+            ..ImageFilter::default()
+        };
+        let request = ListImagesRequest {
+            filters: vec![filter; filters],
+            detail: false,
+        };
+        let answer = client.list_images(request).await.map(drop);
+        assert_eq!(code(answer), expected, "ListImages: {why}");
+    }
+    let request = |ids, types| ListenEventsRequest {
+        filter: Some(EventFilter {
+            ids: text(ids),
+            types: vec![0; types],
+            ..EventFilter::default()
+        }),
+    };
+    client.listen_events(request(2, 1)).await.unwrap();
+    let refused = client.listen_events(request(2, 2)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+}
+
+/// A call that is cut off leaves nothing locked: those that come after it are answered.
+#[tokio::test]
+async fn calls_that_take_too_long_are_cut_off() {
+    let host = TempHost::create();
+    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
+    let args = ["--call-timeout=300ms", "--store-lock-timeout=1h"];
+    let server = Server::start(host.dir(), &args);
+    let mut client = server.client().await;
+    let mut stays = listen(&mut client).await.unwrap();
+    let lock = File::open(host.dir().join(store::DB_DIR)).unwrap();
+    lock.lock().unwrap();
+    fs::write(host.dir().join(store::DB_DIR).join(store::DB), "").unwrap();
+    for _ in 0..3 {
+        let images = client.list_images(ListImagesRequest::default());
+        let cut_off = at_once("ListImages", images).await.unwrap_err();
+        assert_eq!(cut_off.code(), Code::DeadlineExceeded, "{cut_off}");
+        let pods = client.list_pods(ListPodsRequest::default());
+        let pods = at_once("ListPods", pods).await.unwrap();
+        assert_eq!(pods.into_inner().pods.len(), 1);
+        get_info(&mut client).await;
+    }
+    lock.unlock().unwrap();
+    let again = async {
+        while let Err(status) = client.list_images(ListImagesRequest::default()).await {
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+        }
+    };
+    at_once("ListImages", again).await;
+    // Streams are no such calls.
+    host.write_pod(&hosts::pod(2, Phase::Run)).unwrap();
+    let told = at_once("the stream is open still", stays.message()).await;
+    assert!(told.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn who_does_not_say_that_it_is_there_is_hung_up_on() {
+    let host = TempHost::create();
+    let args = ["--keepalive-interval=200ms", "--keepalive-timeout=5s"];
+    let server = Server::start(host.dir(), &args);
+    let mut client = server.client().await;
+    let mut stays = listen(&mut client).await.unwrap();
+    // It does not answer the PING.
+    is_closed(greeting(&server.addresses()[0])).await;
+    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
+    let told = at_once("the stream is open still", stays.message()).await;
+    assert!(told.unwrap().is_some());
+    get_info(&mut client).await;
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    [&head, payload].concat()
+}
+
+/// The headers of a call of InspectPod.
+fn inspect_pod_headers() -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/v1alpha.PublicAPI/InspectPod"),
+        (":authority", "localhost"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    let fields = fields.map(|(name, value)| [vec![0], text(name), text(value)].concat());
+    fields.concat()
+}
+
+/// Requests that never come to an end fill what there is for large ones, and nothing else.
+#[tokio::test]
+async fn many_large_requests_keep_no_small_one_out() {
+    const DATA: [u8; 16 << 10] = [0; 16 << 10];
+
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &["--request-buffer-bytes=1000000"]);
+    let mut client = server.client().await;
+    let large = async |client: &mut Client| {
+        let id = "0".repeat(300_000);
+        let call = client.inspect_pod(InspectPodRequest { id });
+        at_once("InspectPod", call).await.unwrap_err().code()
+    };
+    assert_eq!(large(&mut client).await, Code::InvalidArgument);
+
+    // A message of 1 MiB, but for its last part.
+    let head = [&[0][..], &(1_u32 << 20).to_be_bytes()].concat();
+    let flood: Vec<_> = (0..8)
+        .map(|_| {
+            let mut socket = greeting(&server.addresses()[0]);
+            // The server's SETTINGS, which give room for more than 64 KiB once they are taken.
+            assert_ne!(socket.read(&mut [0; 1024]).unwrap(), 0);
+            let mut bytes = frame(4, 1, 0, &[]);
+            bytes.extend(frame(1, 4, 1, &inspect_pod_headers()));
+            bytes.extend(frame(0, 0, 1, &head));
+            for _ in 0..60 {
+                bytes.extend(frame(0, 0, 1, &DATA));
+            }
+            // It may be refused before it is all sent.
+            let _ = socket.write_all(&bytes);
+            socket
+        })
+        .collect();
+    let refused = async {
+        while large(&mut client).await != Code::ResourceExhausted {
+            tokio::task::yield_now().await;
+        }
+    };
+    at_once("the buffer is full", refused).await;
+    get_info(&mut client).await;
+    get_info(&mut connect(&server.url()).await).await;
+
+    drop(flood);
+    let again = async {
+        while large(&mut client).await != Code::InvalidArgument {
+            tokio::task::yield_now().await;
+        }
+    };
+    at_once("the buffer is empty", again).await;
 }

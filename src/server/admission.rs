@@ -1,0 +1,394 @@
+//! Admitting calls: so many streams at a time, so long for each call that is no stream, so many
+//! bytes of large requests together. What is refused here never reaches the service.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tonic::{Status, body::Body};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    counters::{CallRefusal, Counters},
+    limits::Limits,
+};
+
+/// The calls that are streams, however long, by path.
+const STREAMS: [&str; 5] = [
+    "/v1alpha.PublicAPI/ListenEvents",
+    "/v1alpha.PublicAPI/GetLogs",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// How much of a request is taken in whatever others send: what clients ask for in earnest is
+/// smaller.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// Has a service answer only the calls that are admitted.
+#[derive(Clone)]
+pub(super) struct Admission {
+    /// One permit for each stream that may still be opened.
+    streams: Arc<Semaphore>,
+    /// One permit for each byte that may still be taken in.
+    request_buffer: Arc<Semaphore>,
+    call_timeout: Duration,
+    counters: Counters,
+}
+
+impl Admission {
+    pub(super) fn new(limits: &Limits, counters: Counters) -> Self {
+        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Self {
+            streams: permits(limits.streams),
+            request_buffer: permits(limits.request_buffer_bytes),
+            call_timeout: limits.call_timeout,
+            counters,
+        }
+    }
+
+    fn stream(&self) -> Result<OpenStream, Status> {
+        let permit = Arc::clone(&self.streams).try_acquire_owned();
+        let permit = permit.map_err(|_| {
+            self.counters.refuse_call(CallRefusal::Streams);
+            Status::resource_exhausted("as many streams are open as may be")
+        })?;
+        self.counters.streams_open.inc();
+        Ok(OpenStream {
+            _permit: permit,
+            counters: self.counters.clone(),
+        })
+    }
+
+    /// How long the call may take: as the server has it, or less when the client wants that.
+    fn timeout(&self, headers: &HeaderMap) -> Duration {
+        let wanted = headers.get("grpc-timeout");
+        let wanted = wanted.and_then(|text| parse_timeout(text.to_str().ok()?));
+        wanted.map_or(self.call_timeout, |wanted| wanted.min(self.call_timeout))
+    }
+}
+
+/// The time in a `grpc-timeout` header: up to eight digits and a unit.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(count * 60 * 60),
+        "M" => Duration::from_secs(count * 60),
+        "S" => Duration::from_secs(count),
+        "m" => Duration::from_millis(count),
+        "u" => Duration::from_micros(count),
+        "n" => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
+impl<S> Layer<S> for Admission {
+    type Service = Admitting<S>;
+
+    fn layer(&self, inner: S) -> Admitting<S> {
+        Admitting {
+            inner,
+            admission: self.clone(),
+        }
+    }
+}
+
+/// A service that answers only the calls that are admitted.
+#[derive(Clone)]
+pub(super) struct Admitting<S> {
+    inner: S,
+    admission: Admission,
+}
+
+impl<S> Service<Request<Body>> for Admitting<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let admission = &self.admission;
+        if STREAMS.contains(&request.uri().path()) {
+            return match admission.stream() {
+                Ok(open) => {
+                    let answer = self.inner.call(request);
+                    Box::pin(async move {
+                        let answer = answer.await?;
+                        Ok(answer.map(|body| Body::new(Answer { body, _open: open })))
+                    })
+                }
+                Err(status) => Box::pin(async move { Ok(status.into_http()) }),
+            };
+        }
+        let may_take = admission.timeout(request.headers());
+        let taken = Taken::default();
+        let request = request.map(|body| {
+            Body::new(Question {
+                body,
+                length: 0,
+                taken: taken.clone(),
+                admission: admission.clone(),
+            })
+        });
+        let answer = self.inner.call(request);
+        let counters = admission.counters.clone();
+        Box::pin(async move {
+            let answer = timeout(may_take, answer).await;
+            drop(taken);
+            answer.unwrap_or_else(|_| {
+                counters.refuse_call(CallRefusal::Timeout);
+                let message = format!("there was no answer within {may_take:?}");
+                Ok(Status::deadline_exceeded(message).into_http())
+            })
+        })
+    }
+}
+
+/// A stream's place among those that may be open.
+struct OpenStream {
+    _permit: OwnedSemaphorePermit,
+    counters: Counters,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.counters.streams_open.dec();
+    }
+}
+
+/// The body of an answer that is a stream: it is open until this is gone.
+struct Answer {
+    body: Body,
+    _open: OpenStream,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What a call has taken of the buffer for large requests, until it is answered.
+#[derive(Clone, Default)]
+struct Taken(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Taken {
+    fn add(&self, more: OwnedSemaphorePermit) {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *taken {
+            Some(taken) => taken.merge(more),
+            None => *taken = Some(more),
+        }
+    }
+}
+
+/// The body of a request, of which no more is taken in than there is room for.
+struct Question {
+    body: Body,
+    /// How many bytes have come.
+    length: usize,
+    taken: Taken,
+    admission: Admission,
+}
+
+impl Question {
+    /// Notes that so many more bytes have come.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for them.
+    fn take(&mut self, more: usize) -> Result<(), Status> {
+        let before = self.length.max(SMALL_BYTES);
+        self.length = self.length.saturating_add(more);
+        let large = self.length.saturating_sub(before);
+        if large == 0 {
+            return Ok(());
+        }
+        let buffer = Arc::clone(&self.admission.request_buffer);
+        let permits = u32::try_from(large).ok();
+        match permits.and_then(|permits| buffer.try_acquire_many_owned(permits).ok()) {
+            Some(permit) => {
+                self.taken.add(permit);
+                Ok(())
+            }
+            None => {
+                let counters = &self.admission.counters;
+                counters.refuse_call(CallRefusal::RequestBuffer);
+                Err(Status::resource_exhausted(
+                    "too many large requests at once",
+                ))
+            }
+        }
+    }
+}
+
+impl HttpBody for Question {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.take(data.len())?;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        future::{Pending, pending},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_clients_say_of_how_long_they_wait() {
+        for (text, time) in [
+            ("2H", Some(Duration::from_secs(7200))),
+            ("3M", Some(Duration::from_secs(180))),
+            ("99999999S", Some(Duration::from_secs(99_999_999))),
+            ("5m", Some(Duration::from_millis(5))),
+            ("6u", Some(Duration::from_micros(6))),
+            ("7n", Some(Duration::from_nanos(7))),
+            ("0S", Some(Duration::ZERO)),
+            ("", None),
+            ("S", None),
+            ("1", None),
+            ("1s", None),
+            ("+1S", None),
+            ("123456789S", None),
+            ("1é", None),
+        ] {
+            assert_eq!(parse_timeout(text), time, "{text:?}");
+        }
+    }
+
+    /// Never answers.
+    #[derive(Clone)]
+    struct Silent;
+
+    impl Service<Request<Body>> for Silent {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Pending<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            pending()
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_end_by_the_clients_time_or_by_the_servers() {
+        let limits = |call_timeout| Limits {
+            call_timeout,
+            ..Limits::default()
+        };
+        let hour = Duration::from_secs(60 * 60);
+        for (server, client) in [(hour, "1m"), (Duration::from_millis(1), "1H")] {
+            let counters = Counters::default();
+            let admission = Admission::new(&limits(server), counters.clone());
+            let mut service = admission.layer(Silent);
+            let request = Request::builder()
+                .uri("/v1alpha.PublicAPI/ListPods")
+                .header("grpc-timeout", client)
+                .body(Body::empty())
+                .unwrap();
+            let answer = service.call(request).await.unwrap();
+            let status = Status::from_header_map(answer.headers()).unwrap();
+            assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+            assert_eq!(counters.calls_refused(CallRefusal::Timeout).get(), 1);
+        }
+    }
+
+    fn question(admission: &Admission) -> Question {
+        Question {
+            body: Body::empty(),
+            length: 0,
+            taken: Taken::default(),
+            admission: admission.clone(),
+        }
+    }
+
+    #[test]
+    fn large_requests_share_a_buffer_and_small_ones_do_not_need_it() {
+        let limits = Limits {
+            request_buffer_bytes: 100,
+            ..Limits::default()
+        };
+        let admission = Admission::new(&limits, Counters::default());
+        let mut large = question(&admission);
+        large.take(SMALL_BYTES - 1).unwrap();
+        large.take(41).unwrap();
+        large.take(60).unwrap();
+        assert_eq!(
+            large.take(1).unwrap_err().code(),
+            tonic::Code::ResourceExhausted
+        );
+        let mut other = question(&admission);
+        other.take(SMALL_BYTES).unwrap();
+        other.take(1).unwrap_err();
+
+        let call = large.taken.clone();
+        drop(large);
+        question(&admission).take(SMALL_BYTES + 1).unwrap_err();
+        drop(call);
+        question(&admission).take(SMALL_BYTES + 100).unwrap();
+    }
+}
