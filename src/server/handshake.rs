@@ -215,14 +215,14 @@ mod tests {
     /// What comes of these bytes, one at a time, and the end.
     async fn read(bytes: &[u8]) -> io::Result<()> {
         let (mut ours, mut theirs) = tokio::io::duplex(1);
-        let (read, _) = tokio::join!(read_preface(&mut theirs), async {
+        let reading = async move { read_preface(&mut theirs).await };
+        let writing = async move {
             for byte in bytes {
                 // It is not read to the end where it begins wrongly.
                 let _ = ours.write_all(&[*byte]).await;
             }
-            drop(ours);
-        });
-        read
+        };
+        tokio::join!(reading, writing).0
     }
 
     #[tokio::test]
