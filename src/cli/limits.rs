@@ -19,7 +19,8 @@ pub struct Limits {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     handshake_timeout: Duration,
 
-    /// How long nothing may come from a client before it is asked whether it is there
+    /// How long nothing may come from a client before it is asked whether it is there; 0s: it is
+    /// not asked
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     keepalive_interval: Duration,
 

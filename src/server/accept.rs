@@ -26,7 +26,7 @@ use super::{
     counters::{Counters, Refusal},
     handshake::{Misspoken, Stream, establish},
     io::Socket,
-    limits::Limits,
+    limits::{Limits, permits},
     tls::Tls,
 };
 
@@ -94,7 +94,7 @@ impl Drop for Place {
 impl Door {
     pub(super) fn new(limits: &Limits, counters: Counters) -> Self {
         Self {
-            room: Arc::new(Semaphore::new(limits.connections)),
+            room: permits(limits.connections),
             handshake_timeout: limits.handshake_timeout,
             counters,
         }

@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::{
     counters::{CallRefusal, Counters},
-    limits::Limits,
+    limits::{Limits, permits},
 };
 
 /// The calls that are streams, however long, by path.
@@ -50,7 +50,6 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn new(limits: &Limits, counters: Counters) -> Self {
-        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
             streams: permits(limits.streams),
             request_buffer: permits(limits.request_buffer_bytes),

@@ -1,6 +1,8 @@
 //! How much the server takes on. What it does with those who want more stands at each limit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
 
 /// How much the server takes on.
 #[derive(Clone, Debug)]
@@ -12,7 +14,7 @@ pub struct Limits {
     /// its connection is closed.
     pub handshake_timeout: Duration,
     /// How long nothing may come from a client before it is asked whether it is there, by a PING
-    /// of HTTP/2.
+    /// of HTTP/2. Zero: it is not asked.
     pub keepalive_interval: Duration,
     /// How long a client may take to say that it is there; then its connection is closed.
     pub keepalive_timeout: Duration,
@@ -60,4 +62,9 @@ impl Default for Limits {
             stream_buffer: 10_000,
         }
     }
+}
+
+/// So many permits, or as many as there can be.
+pub(super) fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }

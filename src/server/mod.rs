@@ -252,11 +252,12 @@ impl Server {
 fn transport(limits: &Limits) -> Transport {
     // Who ends all calls at once may do so, before they are looked at.
     let cancelled = usize::try_from(limits.calls_per_connection).unwrap_or(usize::MAX);
+    let interval = limits.keepalive_interval;
     Transport::builder()
         .max_concurrent_streams(limits.calls_per_connection)
         .http2_max_pending_accept_reset_streams(Some(cancelled))
         .http2_max_local_error_reset_streams(Some(LOCAL_RESETS_MAX))
-        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_interval((!interval.is_zero()).then_some(interval))
         .http2_keepalive_timeout(Some(limits.keepalive_timeout))
         .http2_max_header_list_size(limits.header_bytes)
 }
