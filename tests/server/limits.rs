@@ -439,3 +439,34 @@ async fn many_large_requests_keep_no_small_one_out() {
     };
     at_once("the buffer is empty", again).await;
 }
+
+/// Calls that are ended before the server has looked at them, as many as may be under way.
+#[tokio::test]
+async fn a_burst_of_ended_calls_does_not_end_its_connection() {
+    const PING: &[u8; 8] = b"is it ok";
+
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &[]);
+    let mut socket = greeting(&server.addresses()[0]);
+    let headers = inspect_pod_headers();
+    let mut bytes = vec![];
+    for stream in (1..2000).step_by(2) {
+        bytes.extend(frame(1, 4, stream, &headers));
+        // RST_STREAM with CANCEL.
+        bytes.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
+    }
+    bytes.extend(frame(6, 0, 0, PING));
+    socket.write_all(&bytes).unwrap();
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut answer = Vec::<u8>::new();
+        let mut buffer = [0; 1024];
+        while !answer.windows(PING.len()).any(|window| window == PING) {
+            match socket.read(&mut buffer).unwrap() {
+                0 => panic!("the connection has ended"),
+                length => answer.extend(&buffer[..length]),
+            }
+        }
+    });
+    answered.await.unwrap();
+    get_info(&mut server.client().await).await;
+}
