@@ -4,6 +4,7 @@
 
 mod answers;
 mod broken;
+mod clients;
 mod events;
 mod facts;
 mod fixtures;
