@@ -12,7 +12,7 @@ use std::{
 
 use clap::Parser as _;
 use cli::{Cli, LogFormat};
-use rkt_api::server::{Config, Server};
+use rkt_api::server::{Config, Server, ServiceManager};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::Builder,
@@ -66,13 +66,20 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     }
     let mut hangup = signal(SignalKind::hangup())?;
     let renew = server.renewal();
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::info!("reading the data directory anew");
-            renew();
+    let manager = ServiceManager::from_env(server.pods_known());
+    tokio::spawn({
+        let manager = manager.clone();
+        async move {
+            while hangup.recv().await.is_some() {
+                tracing::info!("reading the data directory anew");
+                manager.reloading();
+                renew();
+                manager.ready();
+            }
         }
     });
     say(format_args!("API service running"));
+    manager.ready();
     let (stop, stopped) = oneshot::channel::<()>();
     let mut serving = pin!(server.serve(async {
         // Nothing is ever sent: the channel closes.
@@ -80,7 +87,10 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     }));
     select! {
         served = &mut serving => return Ok(served?),
-        _ = told_to_end.recv() => drop(stop),
+        _ = told_to_end.recv() => {
+            manager.stopping();
+            drop(stop);
+        }
     }
     select! {
         served = serving => Ok(served?),

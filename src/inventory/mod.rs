@@ -167,6 +167,12 @@ where
         self.shared.watching.begin_anew();
     }
 
+    /// How many pods there were when last looked at. Waits for nothing: `None` when that is not
+    /// known yet, or just being found out.
+    pub(crate) fn pods_known(&self) -> Option<usize> {
+        self.pods.try_lock().ok()?.count()
+    }
+
     /// All pods, each read at least so deep, that may be taken by one of `filters`; where there
     /// are none, simply all. Others may be among them.
     pub(crate) async fn pods(

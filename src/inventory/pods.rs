@@ -574,6 +574,11 @@ impl<C: Default> LivePods<C> {
         Some(Arc::clone(&self.tracked.get(&id)?.pod))
     }
 
+    /// How many pods there were at the last look at all of them.
+    pub(super) fn count(&self) -> Option<usize> {
+        (!self.is_beginning).then_some(self.tracked.len())
+    }
+
     /// Logs the faults that pods have and that were not logged yet. To be done for calls: what
     /// is seen in passing, while files come and go, is no fault.
     pub(super) fn report(&mut self, reported: &Reported) {

@@ -9,6 +9,7 @@ mod handshake;
 mod io;
 mod limits;
 mod listen;
+mod notify;
 mod socket_file;
 mod tls;
 
@@ -50,6 +51,7 @@ pub use tls::{TlsError, TlsFiles};
 /// How many calls of a connection may end because the client has broken the rules of HTTP/2;
 /// then the connection ends. hyper's own limit, which tonic takes away.
 const LOCAL_RESETS_MAX: usize = 1024;
+pub use notify::ServiceManager;
 
 /// How long calls under way may take once the server has been told to end (SV-2).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -181,6 +183,13 @@ impl Server {
                 inventory.begin_anew();
             }
         }
+    }
+
+    /// What tells how many pods there were when last looked at, if that is known: for those
+    /// whom it is enough to know it now and then.
+    pub fn pods_known(&self) -> impl Fn() -> Option<usize> + Send + 'static + use<> {
+        let inventory = Arc::downgrade(&self.inventory);
+        move || inventory.upgrade()?.pods_known()
     }
 
     /// Serves until `shutdown` is over; then takes no new calls, and lets those under way

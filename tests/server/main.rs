@@ -19,6 +19,7 @@ mod lifecycle;
 mod limits;
 mod listeners;
 mod logs_truth;
+mod manager;
 mod marks;
 mod moving;
 mod odd;
