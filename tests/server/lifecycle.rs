@@ -43,7 +43,7 @@ fn empty_host() -> (TempDir, Host) {
     (temp, host)
 }
 
-async fn answers(address: &str) {
+pub async fn answers(address: &str) {
     let mut client = connect(address).await;
     let info = client.get_info(GetInfoRequest {}).await.unwrap();
     assert!(info.into_inner().info.is_some(), "{address}");

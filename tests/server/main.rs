@@ -30,5 +30,6 @@ mod snapshots;
 mod soak;
 mod store;
 mod support;
+mod systemd;
 mod tls;
 mod watching;
