@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use limits::Limits;
 use rkt_api::{
     layout::DEFAULT_DATA_DIR,
-    server::{Config, Dialect, ListenAddress, Timezone},
+    server::{Config, Dialect, ListenAddress, Sandbox, Timezone},
 };
 use semver::Version;
 use sockets::Sockets;
@@ -80,6 +80,11 @@ pub struct Cli {
     /// How many changes of pods may wait before all are read anew: tests let it happen by this
     #[arg(long, value_name = "CHANGES", default_value_t = 1 << 16, hide = true)]
     changes_max: usize,
+
+    /// Whether to give up what the server does not need: privileges, writing, and reading
+    /// outside of the directory that the data directory is in
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub sandbox: Sandbox,
 
     /// How to write logs, on standard error
     #[arg(long, value_enum, default_value_t)]

@@ -12,7 +12,9 @@ use std::{
 
 use clap::Parser as _;
 use cli::{Cli, LogFormat};
-use rkt_api::server::{Config, Server, ServiceManager};
+use rkt_api::server::{
+    Config, Confinement, ListenAddress, Needs, Sandbox, Server, ServiceManager, confine,
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::Builder,
@@ -32,7 +34,8 @@ const BLOCKING_THREADS: usize = 40;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.log_format);
-    match run(cli.into()) {
+    let sandbox = cli.sandbox;
+    match run(cli.into(), sandbox) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(format_args!("rkt-api-service: {error}"));
@@ -41,20 +44,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> Result<(), Box<dyn Error>> {
+fn run(mut config: Config, sandbox: Sandbox) -> Result<(), Box<dyn Error>> {
     allow_all_descriptors();
+    let listen = config.listen.into_iter().map(ListenAddress::look_up);
+    config.listen = listen.collect::<Result<Vec<_>, _>>()?.concat();
+    config.socket_permissions = config.socket_permissions.look_up()?;
+    // While there is one thread: those that it starts are confined from their beginning.
+    let confinement = confine(sandbox, &Needs::of(&config))?;
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
-    let result = runtime.block_on(serve(config));
+    let result = runtime.block_on(serve(config, &confinement));
     // Looks at the disk that are still under way are not waited for: a file system that hangs
     // would never let the server end.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+async fn serve(config: Config, confinement: &Confinement) -> Result<(), Box<dyn Error>> {
     let mut told_to_end = told_to_end()?;
     let server = Server::bind(config).await?;
     for address in server.addresses() {
@@ -64,6 +72,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         Some(open_files_max) => tracing::info!(open_files_max, "the limit on open files"),
         None => tracing::info!("there is no limit on open files"),
     }
+    confinement.log();
     let mut hangup = signal(SignalKind::hangup())?;
     let renew = server.renewal();
     let manager = ServiceManager::from_env(server.pods_known());

@@ -3,7 +3,7 @@
 
 use std::{
     fmt, io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
     path::PathBuf,
     str::FromStr,
 };
@@ -85,6 +85,32 @@ impl FromStr for ListenAddress {
     }
 }
 
+impl ListenAddress {
+    /// The addresses that a host's name stands for now; `localhost` stays. Looking it up may take
+    /// files and servers that the server needs no more.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such host.
+    pub fn look_up(self) -> Result<Vec<Self>, BindError> {
+        match &self {
+            Self::Tcp { host, port } if host != LOCALHOST => {
+                let found = (host.as_str(), *port).to_socket_addrs();
+                let found = found.map_err(|source| BindError::Address {
+                    address: self.to_string(),
+                    source,
+                })?;
+                let address = |found: SocketAddr| Self::Tcp {
+                    host: found.ip().to_string(),
+                    port: *port,
+                };
+                Ok(found.map(address).collect())
+            }
+            _ => Ok(vec![self]),
+        }
+    }
+}
+
 /// Why the server cannot listen, in one plain sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -93,6 +119,14 @@ pub enum BindError {
     Address {
         /// The address.
         address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A group that is to own sockets cannot be found.
+    #[error("failed to look up the group {group:?}: {source}")]
+    Group {
+        /// Its name.
+        group: String,
         /// What the system said.
         source: io::Error,
     },
@@ -281,6 +315,26 @@ fn inherit(handed_over: &mut ListenFd, index: usize) -> io::Result<Listener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_looked_up_and_nothing_else() {
+        for address in [
+            "localhost:0",
+            "unix:/run/api.sock",
+            "127.0.0.1:80",
+            "[::1]:80",
+        ] {
+            let address: ListenAddress = address.parse().unwrap();
+            assert_eq!(address.clone().look_up().unwrap(), [address]);
+        }
+        // A name of the loopback address, as inet_aton(3) has it, that needs no name server.
+        let short: ListenAddress = "127.1:80".parse().unwrap();
+        assert_eq!(short.look_up().unwrap(), ["127.0.0.1:80".parse().unwrap()]);
+        // What no name server would be asked for.
+        let nowhere: ListenAddress = "no\0host:80".parse().unwrap();
+        let error = nowhere.look_up().unwrap_err().to_string();
+        assert!(error.contains("failed to listen on no\0host:80"), "{error}");
+    }
 
     #[test]
     fn addresses_read_as_they_are_written() {

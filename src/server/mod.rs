@@ -10,6 +10,7 @@ mod io;
 mod limits;
 mod listen;
 mod notify;
+mod sandbox;
 mod socket_file;
 mod tls;
 
@@ -52,6 +53,7 @@ pub use tls::{TlsError, TlsFiles};
 /// then the connection ends. hyper's own limit, which tonic takes away.
 const LOCAL_RESETS_MAX: usize = 1024;
 pub use notify::ServiceManager;
+pub use sandbox::{Confinement, Needs, Sandbox, SandboxError, confine};
 
 /// How long calls under way may take once the server has been told to end (SV-2).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode, RenameFlags, fchmod, renameat_with};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::{net::UnixListener, time::sleep};
 
-use super::listen::BACKLOG;
+use super::listen::{BACKLOG, BindError};
 
 /// Who may connect to the Unix sockets that the server makes.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,25 @@ pub struct SocketPermissions {
     pub mode: Option<u32>,
     /// The group of a socket's file, by name or number. `None`: that of the process.
     pub group: Option<String>,
+}
+
+impl SocketPermissions {
+    /// These, with the number of the group in place of its name: once the process is confined, it
+    /// cannot read what groups there are.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such group.
+    pub fn look_up(self) -> Result<Self, BindError> {
+        let group = self.group.map(|group| match group_id(&group) {
+            Ok(id) => Ok(id.to_string()),
+            Err(source) => Err(BindError::Group { group, source }),
+        });
+        Ok(Self {
+            group: group.transpose()?,
+            ..self
+        })
+    }
 }
 
 /// How long a socket that refuses connections is given to take them: another server may have

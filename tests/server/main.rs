@@ -26,6 +26,7 @@ mod odd;
 mod read_only;
 mod recorded;
 mod recorded_logs;
+mod sandbox;
 mod snapshots;
 mod soak;
 mod store;
