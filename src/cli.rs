@@ -274,6 +274,7 @@ mod tests {
             "--tls-cert=/c",
             "--tls-key=/k",
             "--tls-client-ca=/ca",
+            "--sandbox=maybe",
         ] {
             assert!(
                 Cli::try_parse_from(["rkt-api-service", arg]).is_err(),
