@@ -33,6 +33,11 @@ pub struct Cli {
     #[arg(long, value_name = "ADDR")]
     listen: Vec<ListenAddress>,
 
+    /// Address at which to tell monitoring of metrics and readiness over HTTP, HOST:PORT or
+    /// unix:PATH; may be repeated [default: none]
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Vec<ListenAddress>,
+
     /// How to answer where the API's document and rkt 1.30.0 differ
     #[arg(long, value_enum, default_value_t)]
     dialect: Dialect,
@@ -118,6 +123,7 @@ impl From<Cli> for Config {
             socket_permissions: cli.sockets.into(),
             insecure_listen: cli.tls.insecure_listen,
             tls: cli.tls.files(),
+            metrics_listen: cli.metrics_listen,
             dialect: cli.dialect,
             timezone: cli.timezone,
             rkt_version: cli.rkt_version,
@@ -180,6 +186,7 @@ mod tests {
             "--dir=/data",
             "--listen=unix:/a",
             "--listen=[::1]:1",
+            "--metrics-listen=localhost:9102",
             "--dialect=rkt-1.30",
             "--timezone=local",
             "--rkt-version=1.2.3-x",
@@ -215,6 +222,8 @@ mod tests {
         assert_eq!(config.data_dir, PathBuf::from("/data"));
         let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
         assert_eq!(listen, ["unix:/a", "[::1]:1"]);
+        let metrics = config.metrics_listen.iter().map(ToString::to_string);
+        assert_eq!(metrics.collect::<Vec<_>>(), ["localhost:9102"]);
         assert_eq!(config.dialect, Dialect::Rkt130);
         assert_eq!(config.timezone, Timezone::Local);
         assert_eq!(config.rkt_version.to_string(), "1.2.3-x");
@@ -263,6 +272,7 @@ mod tests {
     fn wrong_values_are_refused() {
         for arg in [
             "--listen=nowhere",
+            "--metrics-listen=9102",
             "--rkt-version=1.30",
             "--appc-version=v1.0.0",
             "--dialect=other",

@@ -46,8 +46,10 @@ fn main() -> ExitCode {
 
 fn run(mut config: Config, sandbox: Sandbox) -> Result<(), Box<dyn Error>> {
     allow_all_descriptors();
-    let listen = config.listen.into_iter().map(ListenAddress::look_up);
-    config.listen = listen.collect::<Result<Vec<_>, _>>()?.concat();
+    for addresses in [&mut config.listen, &mut config.metrics_listen] {
+        let looked_up = addresses.drain(..).map(ListenAddress::look_up);
+        *addresses = looked_up.collect::<Result<Vec<_>, _>>()?.concat();
+    }
     config.socket_permissions = config.socket_permissions.look_up()?;
     // While there is one thread: those that it starts are confined from their beginning.
     let confinement = confine(sandbox, &Needs::of(&config))?;
@@ -73,6 +75,9 @@ async fn serve(config: Config, confinement: &Confinement) -> Result<(), Box<dyn 
         None => tracing::info!("there is no limit on open files"),
     }
     confinement.log();
+    for address in server.metrics_addresses() {
+        tracing::info!("metrics at {address}");
+    }
     let mut hangup = signal(SignalKind::hangup())?;
     let renew = server.renewal();
     let manager = ServiceManager::from_env(server.pods_known());

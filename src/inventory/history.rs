@@ -7,9 +7,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
 use tokio::sync::watch;
 
-use super::lock;
+use super::{counters::set, lock};
 
 /// What kind of thing has happened (clause E-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +28,42 @@ pub(crate) enum EventKind {
     AppExited,
     ImageImported,
     ImageRemoved,
+}
+
+impl EventKind {
+    const ALL: [Self; 9] = [
+        Self::PodPrepared,
+        Self::PodPrepareAborted,
+        Self::PodStarted,
+        Self::PodExited,
+        Self::PodGarbageCollected,
+        Self::AppStarted,
+        Self::AppExited,
+        Self::ImageImported,
+        Self::ImageRemoved,
+    ];
+
+    /// The label that it is counted by.
+    fn label(self) -> TypeLabel {
+        TypeLabel {
+            r#type: match self {
+                Self::PodPrepared => "pod_prepared",
+                Self::PodPrepareAborted => "pod_prepare_aborted",
+                Self::PodStarted => "pod_started",
+                Self::PodExited => "pod_exited",
+                Self::PodGarbageCollected => "pod_garbage_collected",
+                Self::AppStarted => "app_started",
+                Self::AppExited => "app_exited",
+                Self::ImageImported => "image_imported",
+                Self::ImageRemoved => "image_removed",
+            },
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TypeLabel {
+    r#type: &'static str,
 }
 
 /// Something that has happened.
@@ -49,6 +90,8 @@ pub(crate) struct History {
     capacity: usize,
     /// How many are kept for those who are behind.
     buffer: usize,
+    happened_count: Family<TypeLabel, Counter>,
+    kept_count: Gauge,
 }
 
 #[derive(Debug)]
@@ -75,12 +118,32 @@ impl History {
             lost_until_s: None,
             newest_s: i64::MIN,
         };
-        Self {
+        let history = Self {
             ring: Mutex::new(ring),
             next: watch::Sender::new(0),
             capacity,
             buffer: buffer.max(1),
+            happened_count: Family::default(),
+            kept_count: Gauge::default(),
+        };
+        for kind in EventKind::ALL {
+            drop(history.happened_count.get_or_create(&kind.label()));
         }
+        history
+    }
+
+    /// Adds what is counted of events to the metrics that are told.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "rkt_api_events",
+            "Events that have happened, by type",
+            self.happened_count.clone(),
+        );
+        registry.register(
+            "rkt_api_events_kept",
+            "Events that are kept for listeners who ask for the past or are behind",
+            self.kept_count.clone(),
+        );
     }
 
     /// Adds what has happened just now.
@@ -91,6 +154,7 @@ impl History {
         let mut count = 0;
         for event in happened {
             let time_s = ring.newest_s;
+            self.happened_count.get_or_create(&event.kind.label()).inc();
             ring.events.push_back(Arc::new(Event { time_s, ..event }));
             count += 1;
             let kept = ring.events.len();
@@ -102,6 +166,7 @@ impl History {
                 ring.first += 1;
             }
         }
+        set(&self.kept_count, ring.events.len());
         drop(ring);
         if count > 0 {
             self.next.send_modify(|next| *next += count);

@@ -65,6 +65,11 @@ impl Index {
         }
     }
 
+    /// How many pods are in `state`.
+    pub(super) fn count(&self, state: State) -> usize {
+        self.0.get(&Key::State(state)).map_or(0, BTreeSet::len)
+    }
+
     /// The pods among `all` that may have the traits of any of these filters, in the order of
     /// their ids. `None` where to look at all of them is as good.
     pub(super) fn candidates<'a, T>(

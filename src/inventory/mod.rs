@@ -32,7 +32,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::Instant};
+use prometheus_client::registry::Registry;
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 use crate::{
@@ -76,6 +77,34 @@ struct Shared {
     history: Arc<History>,
     reported: Reported,
     counters: Counters,
+    condition: watch::Sender<Condition>,
+}
+
+/// Whether pods can be told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// They were not read yet.
+    #[default]
+    Beginning,
+    /// They were read.
+    Readable,
+    /// They cannot be read, or the data directory is gone.
+    Unreadable,
+}
+
+impl Shared {
+    /// Notes whether all pods are known as they are now.
+    fn set_condition(&self, is_readable: bool) {
+        let condition = match is_readable {
+            true => Condition::Readable,
+            false => Condition::Unreadable,
+        };
+        if *self.condition.borrow() != condition {
+            self.condition.send_replace(condition);
+            // Though nothing changes and nobody calls, it is looked at again.
+            self.watching.pods_changed.notify_one();
+        }
+    }
 }
 
 /// The host cannot be looked at.
@@ -148,18 +177,33 @@ where
         event_history: usize,
         event_buffer: usize,
     ) -> Self {
+        let counters = Counters::default();
+        let watches = counters.watches.clone();
         Self {
             pods: Arc::new(tokio::sync::Mutex::new(LivePods::new(data_dir.clone()))),
             store: Arc::new(tokio::sync::Mutex::new(LiveStore::new(data_dir.clone()))),
             shared: Arc::new(Shared {
-                watching: Watching::new(data_dir, watch, changes_max),
+                watching: Watching::new(data_dir, watch, changes_max, watches),
                 history: Arc::new(History::new(event_history, event_buffer)),
                 reported: Reported::default(),
-                counters: Counters::default(),
+                counters,
+                condition: watch::Sender::default(),
             }),
             store_lock_timeout,
             followers: Mutex::default(),
         }
+    }
+
+    /// Adds what is counted here to the metrics that are told.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        self.shared.counters.register(registry);
+        self.shared.reported.register(registry);
+        self.shared.history.register(registry);
+    }
+
+    /// Whether pods can be told of, as was found out last.
+    pub(crate) fn condition(&self) -> watch::Receiver<Condition> {
+        self.shared.condition.subscribe()
     }
 
     /// Begins anew: lets all watches and handles go, and reads everything again.
@@ -170,7 +214,7 @@ where
     /// How many pods there were when last looked at. Waits for nothing: `None` when that is not
     /// known yet, or just being found out.
     pub(crate) fn pods_known(&self) -> Option<usize> {
-        self.pods.try_lock().ok()?.count()
+        self.pods.try_lock().ok()?.known()
     }
 
     /// All pods, each read at least so deep, that may be taken by one of `filters`; where there
@@ -239,12 +283,18 @@ where
         let watch = shared.watching.look();
         live.take_in(&watch, &shared.reported, &shared.counters);
         if !live.needs_looks(want) {
+            shared.set_condition(watch.is_there);
             return Ok(take(&mut live));
         }
         off_the_loop(move || {
             let looked = live.look(&watch, want, &shared.reported, &shared.counters);
             // Whatever has become of the rest.
             shared.history.add(live.take_happened());
+            shared.counters.set_pods(|state| live.count(state));
+            shared.counters.set_watch(&watch, live.len());
+            if matches!(want, Want::All(_)) {
+                shared.set_condition(looked.is_ok() && watch.is_there);
+            }
             looked.map(|()| take(&mut live))
         })
         .await?
@@ -271,6 +321,9 @@ where
             let looked = off_the_loop(move || {
                 let result = live.look(&watch, &shared.counters);
                 shared.history.add(live.take_happened());
+                if let Ok(Ok(images)) = &result {
+                    shared.counters.set_images(images);
+                }
                 (live, result)
             });
             let (mut live, result) = looked.await?;

@@ -555,6 +555,16 @@ impl<C: Default> LivePods<C> {
         Arc::clone(picture)
     }
 
+    /// How many pods there are in `state`, as far as is known.
+    pub(super) fn count(&self, state: State) -> usize {
+        self.index.count(state)
+    }
+
+    /// How many pods there are, as far as is known.
+    pub(super) fn len(&self) -> usize {
+        self.tracked.len()
+    }
+
     /// The pods that one of these filters may take, and perhaps others.
     pub(super) fn picture_of(&mut self, filters: &[Traits]) -> Arc<Picture<C>> {
         match self.index.candidates(&self.tracked, filters) {
@@ -575,7 +585,7 @@ impl<C: Default> LivePods<C> {
     }
 
     /// How many pods there were at the last look at all of them.
-    pub(super) fn count(&self) -> Option<usize> {
+    pub(super) fn known(&self) -> Option<usize> {
         (!self.is_beginning).then_some(self.tracked.len())
     }
 

@@ -51,6 +51,13 @@ impl<C> Images<C> {
         &self.images
     }
 
+    /// What is wrong with each of the others.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.by_key
+            .values()
+            .filter_map(|image| image.as_ref().err())
+    }
+
     /// The image with this id, or what is wrong with it.
     pub(super) fn get(&self, key: &str) -> Option<&Result<Arc<Image<C>>, Fault>> {
         self.by_key.get(key)

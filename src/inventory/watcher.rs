@@ -16,6 +16,7 @@ use std::{
     sync::Mutex,
 };
 
+use prometheus_client::metrics::gauge::Gauge;
 use rustix::{
     fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
     io::Errno,
@@ -146,9 +147,11 @@ struct State {
 }
 
 /// What is watched, and what was told of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     places: HashMap<i32, Place>,
+    /// How many places there are.
+    watches: Gauge,
     of_pods: HashMap<Uuid, HashSet<i32>>,
     /// Pods of which not everything could be watched.
     unwatched: HashSet<Uuid>,
@@ -165,16 +168,28 @@ struct Known {
 impl Watcher {
     /// Watches the directories of pods in `data_dir`, and that of the image index. When more
     /// than `changes_max` changes of pods have come that nobody asked for, they are forgotten,
-    /// as when the kernel's queue overflows.
+    /// as when the kernel's queue overflows. Directories that are watched are counted in `watches`,
+    /// for as long as they are.
     ///
     /// # Errors
     ///
     /// When the system has no inotify, or not enough of it, or the directories cannot be read.
-    pub(super) fn new(data_dir: &Path, changes_max: usize) -> Result<Self, WatchError> {
+    pub(super) fn new(
+        data_dir: &Path,
+        changes_max: usize,
+        watches: Gauge,
+    ) -> Result<Self, WatchError> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let known = Known {
+            places: HashMap::new(),
+            watches,
+            of_pods: HashMap::new(),
+            unwatched: HashSet::new(),
+            is_unwatched_logged: false,
             changes_max,
-            ..Known::default()
+            pods: PodNews::default(),
+            store: StoreNews::default(),
+            is_stale: false,
         };
         let mut state = State { inotify, known };
         let trunks = [
@@ -278,7 +293,7 @@ impl Watcher {
         known.unwatched.remove(&id);
         for wd in known.of_pods.remove(&id).unwrap_or_default() {
             if matches!(known.places.get(&wd), Some(Place::Pod(of)) if *of == id) {
-                known.places.remove(&wd);
+                known.remove(wd);
                 // It may have gone with its directory by now.
                 let _ = inotify::remove_watch(&*inotify, wd);
             }
@@ -351,13 +366,33 @@ impl State {
             // A trunk stays one, even where something hangs directly on it.
             Some(Place::Trunk | Place::Phase(_)) => {}
             // A pod's directory may have been given another pod's name.
-            Some(_) | None => drop(self.known.places.insert(wd, place)),
+            Some(_) | None => self.known.insert(wd, place),
         }
         Ok(wd)
     }
 }
 
+impl Drop for Known {
+    fn drop(&mut self) {
+        let count = self.places.len();
+        self.watches
+            .dec_by(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
 impl Known {
+    fn insert(&mut self, wd: i32, place: Place) {
+        if self.places.insert(wd, place).is_none() {
+            self.watches.inc();
+        }
+    }
+
+    fn remove(&mut self, wd: i32) {
+        if self.places.remove(&wd).is_some() {
+            self.watches.dec();
+        }
+    }
+
     fn note(&mut self, wd: i32, what: ReadFlags, rename: Rename, name: Option<&[u8]>) {
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
             self.pods.overflow();
@@ -371,7 +406,7 @@ impl Known {
             return;
         };
         if what.contains(ReadFlags::IGNORED) {
-            self.places.remove(&wd);
+            self.remove(wd);
             if let Place::Pod(id) = place
                 && let Some(watched) = self.of_pods.get_mut(&id)
             {

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prometheus_client::metrics::gauge::Gauge;
 use rustix::fs::{FsWord, stat, statfs};
 use tokio::sync::Notify;
 
@@ -43,6 +44,8 @@ pub(super) struct Watch {
     pub(super) store_host: u64,
     /// Whether everything that is to be watched is there.
     pub(super) is_whole: bool,
+    /// Whether the data directory is there.
+    pub(super) is_there: bool,
     /// `None` where everything has to be looked at anew each time.
     pub(super) watcher: Option<Arc<Watcher>>,
 }
@@ -53,6 +56,8 @@ pub(super) struct Watching {
     data_dir: PathBuf,
     is_wanted: bool,
     changes_max: usize,
+    /// How many directories are watched.
+    watches: Gauge,
     state: Mutex<State>,
     /// Told when something has happened to pods.
     pub(super) pods_changed: Notify,
@@ -125,14 +130,20 @@ fn differs<T: Copy + PartialEq>(known: &mut Option<T>, now: Option<T>) -> bool {
 
 impl Watching {
     /// Watches `data_dir` from the first [`Self::look`] on, unless that is not wanted; up to
-    /// `changes_max` changes wait to be asked for.
-    pub(super) fn new(data_dir: PathBuf, is_wanted: bool, changes_max: usize) -> Self {
+    /// `changes_max` changes wait to be asked for. `watches` says how many directories are watched.
+    pub(super) fn new(
+        data_dir: PathBuf,
+        is_wanted: bool,
+        changes_max: usize,
+        watches: Gauge,
+    ) -> Self {
         let state = State {
             watch: Watch {
                 generation: 0,
                 pods_host: 0,
                 store_host: 0,
                 is_whole: false,
+                is_there: false,
                 watcher: None,
             },
             anchors: Anchors::default(),
@@ -144,6 +155,7 @@ impl Watching {
             data_dir,
             is_wanted,
             changes_max,
+            watches,
             state: Mutex::new(state),
             pods_changed: Notify::new(),
             store_changed: Notify::new(),
@@ -193,6 +205,7 @@ impl Watching {
                 }
             }
         }
+        watch.is_there = watch.is_whole || stat(&self.data_dir).is_ok();
         let watch = state.watch.clone();
         drop(state);
         let (pods, images) = match &watch.watcher {
@@ -222,7 +235,8 @@ impl Watching {
         if let Some(name) = silent(&self.data_dir) {
             return Err(format!("on {name} nobody tells of changes"));
         }
-        Watcher::new(&self.data_dir, self.changes_max).map_err(|error| error.to_string())
+        let watches = self.watches.clone();
+        Watcher::new(&self.data_dir, self.changes_max, watches).map_err(|error| error.to_string())
     }
 }
 

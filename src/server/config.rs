@@ -51,6 +51,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whether to listen without TLS also on addresses that are not loopback ones.
     pub insecure_listen: bool,
+    /// Where to tell monitoring of metrics and readiness, over HTTP; empty for nowhere.
+    pub metrics_listen: Vec<ListenAddress>,
     /// How to answer where the document and rkt 1.30.0 differ.
     pub dialect: Dialect,
     /// The time zone of the times in logs.
@@ -91,6 +93,7 @@ impl Config {
             socket_permissions: SocketPermissions::default(),
             tls: None,
             insecure_listen: false,
+            metrics_listen: Vec::new(),
             dialect: Dialect::default(),
             timezone: Timezone::default(),
             rkt_version: Version::new(1, 30, 0),

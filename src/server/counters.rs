@@ -92,7 +92,6 @@ impl EncodeLabelValue for Refusal {
 
 impl Counters {
     /// Makes the counts known to `registry`.
-    #[allow(dead_code, reason = "what shows metrics calls it")]
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "rkt_api_connections_open",

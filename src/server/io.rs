@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use crate::service::Connection;
+use crate::service::{Connection, Peer};
 
 /// A socket, and the connection that it is to the calls that come by it.
 pub(super) struct Cuttable<S> {
@@ -23,11 +23,18 @@ pub(super) struct Cuttable<S> {
 
 /// A socket that can be closed without waiting for what was sent to be read.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Who is at the other end.
+    fn peer(&self) -> Peer;
+
     /// Has closing drop what was not read.
     fn forget_unread(&self);
 }
 
 impl Socket for TcpStream {
+    fn peer(&self) -> Peer {
+        self.peer_addr().map_or(Peer::Unknown, Peer::Tcp)
+    }
+
     fn forget_unread(&self) {
         // Else the system keeps it, and tries to send it for minutes.
         if let Err(error) = self.set_zero_linger() {
@@ -37,12 +44,16 @@ impl Socket for TcpStream {
 }
 
 impl Socket for UnixStream {
+    fn peer(&self) -> Peer {
+        Peer::Unix
+    }
+
     fn forget_unread(&self) {}
 }
 
 impl<S: Socket> Cuttable<S> {
     pub(super) fn new(socket: S) -> Self {
-        let connection = Connection::default();
+        let connection = Connection::with(socket.peer());
         let cut = Some(Box::pin(connection.clone().when_cut()) as Pin<Box<_>>);
         Self {
             socket,

@@ -205,7 +205,8 @@ pub(super) async fn bind(
     }
 }
 
-async fn bind_all(
+/// Binds `addresses`, each at least once.
+pub(super) async fn bind_all(
     addresses: &[ListenAddress],
     permissions: &SocketPermissions,
 ) -> Result<Vec<Listener>, BindError> {

@@ -3,30 +3,30 @@
 
 mod accept;
 mod admission;
+mod calls;
 mod config;
 mod counters;
 mod handshake;
 mod io;
 mod limits;
 mod listen;
+mod metrics;
 mod notify;
+mod readiness;
 mod sandbox;
 mod socket_file;
 mod tls;
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{
-    server::NamedService as _,
-    transport::{Error as TransportError, Server as Transport, server::Router},
-};
-use tonic_health::server::HealthReporter;
+use tonic::transport::{Error as TransportError, Server as Transport, server::Router};
+use tonic_health::{ServingStatus, server::HealthReporter};
 use tower_layer::{Identity, Stack};
 
 pub use crate::service::Dialect;
@@ -34,12 +34,13 @@ use crate::{
     api, layout,
     logs::Logs,
     service::{
-        Inventory, RequestLimits, Service, StreamLimits,
+        Inventory, RequestLimits, Service, StreamCounters, StreamLimits,
         prepared::serving::public_api_server::PublicApiServer,
     },
 };
 use accept::{Accept, Door};
 use admission::Admission;
+use calls::CallLayer;
 pub use config::{Config, Timezone};
 use counters::{CallRefusal, Counters};
 pub use limits::Limits;
@@ -52,7 +53,9 @@ pub use tls::{TlsError, TlsFiles};
 /// How many calls of a connection may end because the client has broken the rules of HTTP/2;
 /// then the connection ends. hyper's own limit, which tonic takes away.
 const LOCAL_RESETS_MAX: usize = 1024;
+use metrics::{Endpoint, Metrics};
 pub use notify::ServiceManager;
+use readiness::Readiness;
 pub use sandbox::{Confinement, Needs, Sandbox, SandboxError, confine};
 
 /// How long calls under way may take once the server has been told to end (SV-2).
@@ -83,7 +86,9 @@ pub struct Server {
     door: Door,
     tls: Option<Tls>,
     router: ApiRouter,
+    metrics: Option<Endpoint>,
     health: HealthReporter,
+    readiness: Readiness,
     inventory: Arc<Inventory>,
     /// Tells streams that the server drains.
     drain: watch::Sender<bool>,
@@ -94,8 +99,9 @@ const DECODES: &str = "the build script encoded the descriptors";
 
 type Api = PublicApiServer<Service>;
 
-/// The services, and what calls go through to get to them.
-type ApiRouter = Router<Stack<Admission, Identity>>;
+/// The services, and what calls go through to get to them: they are counted before they are
+/// admitted.
+type ApiRouter = Router<Stack<Admission, Stack<CallLayer, Identity>>>;
 
 impl Server {
     /// Binds the addresses of `config`, and makes sure that the data directory is there.
@@ -126,9 +132,33 @@ impl Server {
         inventory.follow();
         let logs = Logs::new(config.data_dir.clone(), config.watch);
         let (drain, draining) = watch::channel(false);
+        let readiness = Readiness {
+            condition: inventory.condition(),
+            draining: draining.clone(),
+        };
         let streams = StreamLimits {
             buffer: config.limits.stream_buffer,
             draining,
+            counters: StreamCounters::default(),
+        };
+        let calls = CallLayer::default();
+        let metrics = Metrics::new(config.dialect, |registry| {
+            calls.counts().register(registry);
+            counters.register(registry);
+            inventory.register(registry);
+            streams.counters.register(registry);
+        });
+        let metrics = match config.metrics_listen.as_slice() {
+            [] => None,
+            addresses => Some(
+                Endpoint::bind(
+                    addresses,
+                    &config.socket_permissions,
+                    metrics,
+                    readiness.clone(),
+                )
+                .await?,
+            ),
         };
         let requests = RequestLimits {
             filters: config.limits.filters,
@@ -146,10 +176,11 @@ impl Server {
         );
         let door = Door::new(&config.limits, counters.clone());
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<Api>().await;
+        readiness::set(&health, ServingStatus::NotServing).await;
         let api =
             PublicApiServer::new(service).max_decoding_message_size(config.limits.request_bytes);
         let router = transport(&config.limits)
+            .layer(calls)
             .layer(Admission::new(&config.limits, counters))
             .add_service(api)
             .add_service(health_service)
@@ -160,7 +191,9 @@ impl Server {
             door,
             tls,
             router,
+            metrics,
             health,
+            readiness,
             inventory,
             drain,
         })
@@ -170,6 +203,11 @@ impl Server {
     /// `unix:/run/rkt/api.sock`.
     pub fn addresses(&self) -> Vec<String> {
         self.listeners.iter().map(ToString::to_string).collect()
+    }
+
+    /// The addresses at which monitoring is told of metrics and readiness.
+    pub fn metrics_addresses(&self) -> Vec<String> {
+        self.metrics.iter().flat_map(Endpoint::addresses).collect()
     }
 
     /// What lets everything go that keeps the file system of the data directory in use, and
@@ -201,6 +239,24 @@ impl Server {
     ///
     /// When a listener fails for good.
     pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let (end, ended) = oneshot::channel::<Infallible>();
+        let mut monitoring = JoinSet::new();
+        if let Some(metrics) = self.metrics.take() {
+            monitoring.spawn(metrics.serve(async {
+                // Nothing is ever sent: the channel closes.
+                let _ = ended.await;
+            }));
+        }
+        let served = self.serve_calls(shutdown).await;
+        // Not before: that the server drains can be seen.
+        drop(end);
+        monitoring.join_next().await;
+        served
+    }
+
+    async fn serve_calls(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let mut health = JoinSet::new();
+        health.spawn(self.readiness.tell(self.health));
         let (stop, stopped) = watch::channel(());
         let mut listeners = JoinSet::new();
         let mut watching = JoinSet::new();
@@ -234,8 +290,9 @@ impl Server {
             () = shutdown => {}
             Some(ended) = listeners.join_next() => ended??,
         }
-        self.end_health().await;
         self.drain.send_replace(true);
+        // Who watches is told before connections are.
+        health.join_next().await;
         drop(stop);
         let drained = timeout(DRAIN_TIMEOUT, async {
             while let Some(ended) = listeners.join_next().await {
@@ -247,15 +304,6 @@ impl Server {
             tracing::warn!("ending although some clients are still connected");
             Ok(())
         })
-    }
-
-    /// Says that the server serves no more, and ends the streams of those who watch for it:
-    /// they would hold up the end.
-    async fn end_health(&mut self) {
-        self.health.set_not_serving::<Api>().await;
-        for service in [Api::NAME, ""] {
-            self.health.clear_service_status(service).await;
-        }
     }
 }
 

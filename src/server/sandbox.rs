@@ -115,7 +115,7 @@ impl Needs {
             [] => &default,
             addresses => addresses,
         };
-        for address in listen {
+        for address in listen.iter().chain(&config.metrics_listen) {
             match address {
                 ListenAddress::Tcp { port, .. } => needs.ports.push(*port),
                 ListenAddress::Unix(path) => needs.sockets.push(parent(path)),

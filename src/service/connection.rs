@@ -1,9 +1,31 @@
 //! A client's connection, as far as calls have a say in it: one whose client does not read can
 //! be cut. A stream alone cannot: what is to be sent on it waits until its client reads.
 
-use std::sync::Arc;
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use tokio::sync::watch;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// It had gone before anybody asked.
+    #[default]
+    Unknown,
+    /// A client at this address.
+    Tcp(SocketAddr),
+    /// A process of this machine, by a Unix socket.
+    Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
 
 /// The connection that a call came by. The transport heeds it.
 #[derive(Clone, Debug, Default)]
@@ -11,11 +33,25 @@ pub(crate) struct Connection(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    peer: Peer,
     is_cut: watch::Sender<bool>,
     is_stuck: watch::Sender<bool>,
 }
 
 impl Connection {
+    /// A connection with this client.
+    pub(crate) fn with(peer: Peer) -> Self {
+        Self(Arc::new(State {
+            peer,
+            ..State::default()
+        }))
+    }
+
+    /// Whose connection it is.
+    pub(crate) fn peer(&self) -> Peer {
+        self.0.peer
+    }
+
     /// Has the transport let the connection go, with everything that waits in it.
     pub(super) fn cut(&self) {
         self.0.is_cut.send_replace(true);

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Connection, Parts};
+use super::{Connection, Parts, counters::Loss};
 use crate::{
     api::{Event, EventFilter, ListenEventsResponse},
     filter::event_matches,
@@ -63,6 +63,7 @@ pub(super) async fn answer(
         None => Ok(live_from),
     };
     let next = first.map_err(|Lost| {
+        service.streams.counters.lose(Loss::NotKept);
         Status::out_of_range(format!(
             "events after since_time {} are no longer kept",
             filter.since_time
@@ -211,6 +212,8 @@ impl Listener {
                     let Ok(permit) = permit else {
                         return Ok(false);
                     };
+                    let counters = &self.service.streams.counters;
+                    counters.events_sent.inc_by(events.len() as u64);
                     permit.send(Ok(ListenEventsResponse { events }));
                     return Ok(true);
                 }
@@ -245,7 +248,9 @@ impl Listener {
         }
     }
 
+    /// Ends the stream of a listener that has lost events.
     fn too_slow(&self) -> Status {
+        self.service.streams.counters.lose(Loss::TooSlow);
         Status::resource_exhausted(format!(
             "more than {} events were waiting to be read",
             self.service.streams.buffer

@@ -2,6 +2,7 @@
 //! What is on the disk comes from the inventory; nothing here parses or watches.
 
 mod connection;
+mod counters;
 mod dialect;
 mod get_info;
 mod get_logs;
@@ -23,7 +24,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Peer};
+pub(crate) use counters::StreamCounters;
 pub use dialect::Dialect;
 pub(crate) use request_limits::RequestLimits;
 
@@ -37,6 +39,8 @@ use crate::{
 };
 use kept::{KeptImage, KeptPod, Listings};
 use prepared::{Items, serving::public_api_server::PublicApi};
+
+pub(crate) use inventory::Condition;
 
 /// The inventory, with what calls leave in it.
 pub(crate) type Inventory = inventory::Inventory<KeptPod, KeptImage>;
@@ -64,6 +68,8 @@ pub(crate) struct StreamLimits {
     pub(crate) buffer: usize,
     /// Turns true when the server drains.
     pub(crate) draining: watch::Receiver<bool>,
+    /// What is counted of them.
+    pub(crate) counters: StreamCounters,
 }
 
 impl Service {

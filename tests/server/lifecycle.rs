@@ -20,9 +20,10 @@ use rkt_sim::host::Host;
 use rustix::process::{Signal, getegid, geteuid};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
+    health_client::HealthClient,
 };
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
@@ -31,7 +32,7 @@ use tonic_reflection::pb::v1::{
 
 use crate::{
     hosts::command_of_nobody,
-    support::{Server, command, connect, eventually, wait_for},
+    support::{Server, at_once, command, connect, eventually, wait_for},
 };
 
 const SERVICE: &str = "v1alpha.PublicAPI";
@@ -231,6 +232,20 @@ fn a_data_directory_of_somebody_else_is_an_error() {
     assert!(said.contains("ermission denied"), "{said}");
 }
 
+/// Waits until health says that the server is ready. Before, it may say that it is not yet.
+async fn wait_until_serving(watch: &mut Streaming<HealthCheckResponse>) {
+    let serving = async {
+        loop {
+            let status = watch.message().await.unwrap().unwrap().status();
+            match status {
+                ServingStatus::Serving => return,
+                _ => assert_eq!(status, ServingStatus::NotServing),
+            }
+        }
+    };
+    at_once("the server is ready", serving).await;
+}
+
 #[tokio::test]
 async fn health_and_reflection_know_the_service() {
     let (_temp, host) = empty_host();
@@ -244,6 +259,10 @@ async fn health_and_reflection_know_the_service() {
     let mut health = HealthClient::new(channel.clone());
     for service in ["", SERVICE] {
         let service = service.to_owned();
+        let watch = health.watch(HealthCheckRequest {
+            service: service.clone(),
+        });
+        wait_until_serving(&mut watch.await.unwrap().into_inner()).await;
         let answer = health.check(HealthCheckRequest { service }).await.unwrap();
         assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
     }
@@ -341,9 +360,8 @@ async fn those_who_watch_its_health_are_told_and_let_go() {
     let service = SERVICE.to_owned();
     let watch = health.watch(HealthCheckRequest { service }).await.unwrap();
     let mut watch = watch.into_inner();
+    wait_until_serving(&mut watch).await;
     let mut next = async || watch.message().await.map(|m| m.map(|m| m.status()));
-    assert_eq!(next().await.unwrap(), Some(ServingStatus::Serving));
-
     server.signal(Signal::TERM);
     assert_eq!(next().await.unwrap(), Some(ServingStatus::NotServing));
     assert!(matches!(next().await, Ok(None) | Err(_)));

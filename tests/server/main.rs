@@ -21,6 +21,7 @@ mod listeners;
 mod logs_truth;
 mod manager;
 mod marks;
+mod metrics;
 mod moving;
 mod odd;
 mod read_only;

@@ -110,6 +110,14 @@ impl Server {
         addresses.collect()
     }
 
+    /// The first address at which the server says that it tells of its metrics.
+    pub fn metrics_address(&self) -> String {
+        let log = self.log();
+        let said = log.lines().find_map(|line| line.split_once("metrics at "));
+        let (_, address) = said.unwrap();
+        address.split('"').next().unwrap().to_owned()
+    }
+
     /// The URL of the first address, which is a TCP one.
     pub fn url(&self) -> String {
         format!("http://{}", self.addresses()[0])
