@@ -7,6 +7,7 @@ mod broken;
 mod clients;
 mod events;
 mod facts;
+mod faults;
 mod fixtures;
 mod follow_logs;
 mod fresh;
