@@ -1,5 +1,6 @@
 //! What monitoring is told: the pages, what is counted of calls and of the host, and readiness.
 
+mod documents;
 mod scrape;
 
 use std::{
