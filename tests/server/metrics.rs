@@ -1,6 +1,7 @@
 //! What monitoring is told: the pages, what is counted of calls and of the host, and readiness.
 
 mod documents;
+mod load;
 mod scrape;
 
 use std::{
