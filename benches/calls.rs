@@ -21,9 +21,12 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use hosts::id;
 use prost::Message;
 use raw::{Client, INSPECT_POD, LIST_IMAGES, LIST_PODS, Method};
-use replay::Replay;
+use replay::{GET_INFO, Replay};
 use rkt_api::{
-    api::{InspectPodRequest, KeyValue, ListImagesRequest, ListPodsRequest, PodFilter, PodState},
+    api::{
+        GetInfoRequest, InspectPodRequest, KeyValue, ListImagesRequest, ListPodsRequest, PodFilter,
+        PodState,
+    },
     server::{Config, Server},
 };
 use tempfile::TempDir;
@@ -214,7 +217,13 @@ fn list_images(images: u32) -> Vec<Call> {
     [("brief", false), ("detail", true)].map(call).into()
 }
 
+/// What every call costs, whatever it asks for.
+fn get_info() -> Vec<Call> {
+    vec![Call::new("alone", GET_INFO, &GetInfoRequest {})]
+}
+
 fn calls(criterion: &mut Criterion) {
+    Bench::new(0, 0).measure(criterion, "GetInfo", &get_info());
     for pods in [100, 1_000, 10_000] {
         let bench = Bench::new(pods, 0);
         bench.measure(criterion, "ListPods", &list_pods(pods));
