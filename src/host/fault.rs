@@ -20,6 +20,16 @@ impl Fault {
         Cause::malformed(error).of(file)
     }
 
+    /// The fault without what exactly is wrong with the file's content, to tell those apart that
+    /// are worth a line in the log each. Who can write a file can make up any number of others.
+    pub(crate) fn kind(&self) -> Self {
+        let cause = match &self.cause {
+            Cause::Malformed(_) => Cause::Malformed(String::new()),
+            cause => cause.clone(),
+        };
+        cause.of(&*self.file)
+    }
+
     /// Whether the file is not there.
     pub(crate) fn is_missing(&self) -> bool {
         self.cause == Cause::Missing

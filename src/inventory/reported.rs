@@ -17,13 +17,12 @@ use super::{
     counters::{CauseLabel, set},
     lock,
 };
-use crate::host::{Cause, Fault, PodFacts, Skipped, pod_id};
+use crate::host::{Fault, PodFacts, Skipped, pod_id};
 
 /// The faults that are known and logged, and have not gone away since.
 #[derive(Debug)]
 pub(super) struct Reported {
-    /// Without what exactly is wrong with a file's content: who can write the file could have
-    /// each look log another fault, and all of them be kept.
+    /// Their kinds.
     pods: Mutex<HashMap<Uuid, HashSet<Fault>>>,
     skipped: Mutex<HashSet<Skipped>>,
     images: Mutex<HashSet<Fault>>,
@@ -130,12 +129,9 @@ impl Reported {
         }
         let mut pods = lock(&self.pods);
         let known = pods.entry(pod.id).or_default();
-        for Fault { file, cause } in &pod.faults {
-            let kind = match cause {
-                Cause::Malformed(_) => Cause::Malformed(String::new()),
-                _ => cause.clone(),
-            };
-            if known.insert(kind.of(file)) {
+        for fault in &pod.faults {
+            if known.insert(fault.kind()) {
+                let Fault { file, cause } = fault;
                 let label = CauseLabel::of(cause);
                 self.faults_count.get_or_create(&label).inc();
                 tracing::warn!(pod = %pod.id, phase = %pod.phase, file, %cause, "part of a pod cannot be read");

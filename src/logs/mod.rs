@@ -21,6 +21,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use tokio::{
     sync::Semaphore,
     task::{JoinError, JoinSet},
@@ -50,7 +51,9 @@ pub(crate) struct Logs {
     readers: Arc<Semaphore>,
     /// `None` where changes are not told.
     watcher: Option<Arc<Watcher>>,
-    /// What was logged: once is enough.
+    /// How many directories are watched.
+    watches: Gauge,
+    /// The kinds of faults that were logged: once is enough.
     reported: Mutex<HashSet<(Uuid, Fault)>>,
     /// Takes in what is told, until this is dropped.
     _telling: JoinSet<()>,
@@ -61,7 +64,9 @@ impl Logs {
     /// if that is possible; without, they look every now and then.
     pub(crate) fn new(data_dir: PathBuf, watch: bool) -> Self {
         let mut telling = JoinSet::new();
-        let watcher = watch.then(Watcher::new).and_then(|watcher| match watcher {
+        let watches = Gauge::default();
+        let watcher = watch.then(|| Watcher::new(watches.clone()));
+        let watcher = watcher.and_then(|watcher| match watcher {
             Ok(watcher) => {
                 let watcher = Arc::new(watcher);
                 telling.spawn(watcher::tell(Arc::downgrade(&watcher)));
@@ -76,9 +81,19 @@ impl Logs {
             data_dir,
             readers: Arc::new(Semaphore::new(READERS)),
             watcher,
+            watches,
             reported: Mutex::default(),
             _telling: telling,
         }
+    }
+
+    /// Adds what is counted here to the metrics that are told.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "rkt_api_journal_watches",
+            "Directories that are watched for changes of journals that are followed",
+            self.watches.clone(),
+        );
     }
 
     /// Runs `work`, which may take its time on the disk, where it holds up nobody.
@@ -122,7 +137,7 @@ impl Logs {
 
     fn report(&self, pod: Uuid, fault: Fault) {
         let mut reported = lock(&self.reported);
-        if reported.len() < REPORTED_LIMIT && reported.insert((pod, fault.clone())) {
+        if reported.len() < REPORTED_LIMIT && reported.insert((pod, fault.kind())) {
             tracing::warn!(%pod, %fault, "not all of the journal can be read");
         }
     }

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::gauge::Gauge;
 use rustix::{
     fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
     io::Errno,
@@ -53,6 +54,8 @@ const JOURNALS: WatchFlags = ENTRIES
 pub(super) struct Watcher {
     inotify: OwnedFd,
     state: Mutex<State>,
+    /// How many directories are watched.
+    watches: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -62,14 +65,17 @@ struct State {
     /// The watches of directories of journals, and whose they are.
     journals: HashMap<i32, Uuid>,
     tails: HashMap<Uuid, Weak<Tail>>,
+    /// Whether it was logged that some cannot be watched.
+    is_unwatched_logged: bool,
 }
 
 impl Watcher {
-    /// Watches nothing yet.
-    pub(super) fn new() -> io::Result<Self> {
+    /// Watches nothing yet. `watches` says how many directories are watched.
+    pub(super) fn new(watches: Gauge) -> io::Result<Self> {
         Ok(Self {
             inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
             state: Mutex::default(),
+            watches,
         })
     }
 
@@ -99,6 +105,12 @@ impl Watcher {
             // It may have gone with its directory by now.
             let _ = inotify::remove_watch(&self.inotify, wd);
         }
+        self.count(&state);
+    }
+
+    fn count(&self, state: &State) {
+        let count = state.phases.len() + state.journals.len();
+        self.watches.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Watches where pods lie: they are moved, and deleted.
@@ -110,6 +122,7 @@ impl Watcher {
                 state.phases.insert(wd);
             }
         }
+        self.count(&state);
         Ok(())
     }
 
@@ -121,16 +134,19 @@ impl Watcher {
             match inotify::add_watch(&self.inotify, dir.proc_path(), JOURNALS) {
                 Ok(wd) => drop(state.journals.insert(wd, id)),
                 Err(errno) => {
-                    tracing::warn!(
-                        pod = %id,
-                        error = %errno,
-                        "the journal cannot be watched; it is looked at every now and then \
-                         (is fs.inotify.max_user_watches too small?)"
-                    );
+                    if !std::mem::replace(&mut state.is_unwatched_logged, true) {
+                        tracing::warn!(
+                            pod = %id,
+                            error = %errno,
+                            "not all journals can be watched; such are looked at every now and \
+                             then (is fs.inotify.max_user_watches too small?)"
+                        );
+                    }
                     is_whole = false;
                 }
             }
         }
+        self.count(&state);
         is_whole
     }
 
@@ -163,6 +179,7 @@ impl Watcher {
             if what.contains(ReadFlags::IGNORED) {
                 state.journals.remove(&wd);
                 state.phases.remove(&wd);
+                self.count(&state);
             }
             if let Some(id) = id {
                 *news.entry(id).or_default() |= what != ReadFlags::MODIFY;

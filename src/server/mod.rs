@@ -146,6 +146,7 @@ impl Server {
             calls.counts().register(registry);
             counters.register(registry);
             inventory.register(registry);
+            logs.register(registry);
             streams.counters.register(registry);
         });
         let metrics = match config.metrics_listen.as_slice() {
