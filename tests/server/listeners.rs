@@ -29,6 +29,7 @@ use crate::{
     events::{Listener, look, short, told_of},
     fresh::setting,
     hosts::{self, TempHost},
+    metrics::{self, scrape::Metrics},
     support::{DEADLINE, Server, at_once, eventually},
 };
 
@@ -379,7 +380,7 @@ async fn who_does_not_read_is_cut_off_and_harms_nobody() {
     const WINDOWS: [u32; 2] = [65_535, i32::MAX as u32];
 
     let host = TempHost::create();
-    let server = Server::start(host.dir(), &["--stream-buffer=20"]);
+    let server = Server::start(host.dir(), &["--stream-buffer=20", metrics::LISTEN]);
     let mut client = server.client().await;
     look(&mut client).await;
     let reads = EventFilter {
@@ -420,6 +421,8 @@ async fn who_does_not_read_is_cut_off_and_harms_nobody() {
         for deaf in deaf {
             assert!(deaf.ends_by_reset(), "a reset");
         }
+        let lost = Metrics::of(&server).value("rkt_api_event_losses_total{reason=\"too_slow\"}");
+        assert_eq!(lost, WINDOWS.len() as f64);
     });
     // And who has read is a listener still.
     tokio::task::block_in_place(|| long_winded(host.dir(), hosts::id(PODS)));

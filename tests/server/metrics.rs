@@ -2,7 +2,7 @@
 
 mod documents;
 mod load;
-mod scrape;
+pub mod scrape;
 
 use std::{
     fs::{self, File},
@@ -37,7 +37,7 @@ use crate::{
 use scrape::{Metrics, page, send};
 
 /// Where the server tells of its metrics in tests.
-const LISTEN: &str = "--metrics-listen=127.0.0.1:0";
+pub const LISTEN: &str = "--metrics-listen=127.0.0.1:0";
 
 /// More connections than are served at once.
 const CONNECTIONS: usize = 50;

@@ -18,12 +18,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    super::{
-        listen::Listener,
-        readiness::{Readiness, State},
-    },
-    Metrics,
+use super::Metrics;
+use crate::server::{
+    listen::Listener,
+    readiness::{Readiness, State},
 };
 
 /// How many clients are served at once. Others wait until one of those has gone.
