@@ -1,20 +1,15 @@
 //! How long payloads are kept shorter: XZ, LZ4 or ZSTD, one of them per file.
 //!
 //! Whether a payload is compressed is decided here too. What its hash is, and where it lies, is
-//! not: hashes are those of the payload as it was given.
+//! not: hashes are those of the payload as it was given. `decompression` is the way back.
 
-use std::{
-    borrow::Cow,
-    io::{Read, Write as _},
-};
+use std::{borrow::Cow, io::Write as _};
 
-use lzma_rust2::{CheckType, XzOptions, XzReader, XzWriter};
-use ruzstd::{
-    decoding::StreamingDecoder,
-    encoding::{CompressionLevel, compress_to_vec},
-};
+use lzma_rust2::{CheckType, XzOptions, XzWriter};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::{
+    decompression,
     entry::MAX_PAYLOAD_BYTES,
     layout::{header, object},
 };
@@ -24,9 +19,6 @@ const THRESHOLD_BYTES: usize = 512;
 
 /// The fastest preset of XZ. Systemd's is as fast.
 const XZ_PRESET: u32 = 0;
-
-/// The longest that a byte of LZ4 can become, in bytes.
-const LZ4_MAX_RATIO: usize = 255;
 
 /// How a file's long payloads are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +51,12 @@ impl Compression {
             Self::Lz4 => object::LZ4_FLAG,
             Self::Zstd => object::ZSTD_FLAG,
         }
+    }
+
+    /// The one of data with those flags; `None` where there are others, or none.
+    pub(super) fn of_object(flags: u8) -> Option<Self> {
+        let mut ways = Self::ALL.into_iter();
+        ways.find(|way| way.object_flag() == flags)
     }
 
     fn compress(self, payload: &[u8]) -> Option<Vec<u8>> {
@@ -108,21 +106,9 @@ impl<'a> Stored<'a> {
         if self.flags == 0 {
             return Some(self.bytes);
         }
-        let mut ways = Compression::ALL.into_iter();
-        let payload = match ways.find(|way| way.object_flag() == self.flags)? {
-            Compression::Xz => read(XzReader::new(&*self.bytes, false))?,
-            Compression::Lz4 => {
-                let (length, block) = self.bytes.split_first_chunk()?;
-                let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-                // What says more than can come of it is not worth the memory.
-                if length > block.len().checked_mul(LZ4_MAX_RATIO)? {
-                    return None;
-                }
-                lz4_flex::block::decompress(block, length).ok()?
-            }
-            Compression::Zstd => read(StreamingDecoder::new(&*self.bytes).ok()?)?,
-        };
-        Some(payload.into())
+        let way = Compression::of_object(self.flags)?;
+        let payload = decompression::after_prefix(way, &self.bytes, b"", MAX_PAYLOAD_BYTES);
+        payload.ok()?.map(Cow::Owned)
     }
 }
 
@@ -149,14 +135,6 @@ fn zstd(payload: &[u8]) -> Option<Vec<u8>> {
     let rest = frame.strip_prefix(&MAGIC)?.strip_prefix(&ENCODERS)?;
     let blocks = rest.get(WINDOW_BYTES..)?;
     Some([&MAGIC[..], &OURS, &length, blocks].concat())
-}
-
-/// All there is to read, unless it is longer than a payload can be.
-fn read(from: impl Read) -> Option<Vec<u8>> {
-    let mut payload = Vec::new();
-    let limit = MAX_PAYLOAD_BYTES as u64 + 1;
-    from.take(limit).read_to_end(&mut payload).ok()?;
-    (payload.len() <= MAX_PAYLOAD_BYTES).then_some(payload)
 }
 
 #[cfg(test)]

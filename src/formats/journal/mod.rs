@@ -44,7 +44,8 @@
 //!
 //! Since systemd 252 files may be *compact*: where there are many offsets, in entries and entry
 //! arrays, each has 4 bytes instead of 8 (`layout::Width`). Long payloads may be compressed
-//! (`compression`), in one of three ways per file; hashes are always those of what was given.
+//! (`compression`, `decompression`), in one of three ways per file; hashes are always those of
+//! what was given.
 //!
 //! ## Growing under the eyes of readers
 //!
@@ -66,6 +67,7 @@
 mod array;
 mod change;
 mod compression;
+mod decompression;
 mod entry;
 mod error;
 mod hash;

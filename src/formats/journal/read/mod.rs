@@ -8,7 +8,7 @@
 //!
 //! * Files are read by `pread(2)` in blocks (`source`), never mapped.
 //! * All kinds that systemd 219 and later write are read: hashes keyed or not (`find`), compact or
-//!   not, payloads compressed by XZ, LZ4 or ZSTD (`payload`).
+//!   not, payloads compressed by XZ, LZ4 or ZSTD.
 //! * What is damaged or lies (offsets, sizes, chains that lead back, payloads that swell) costs
 //!   what is behind it. Nothing here takes more memory than [`MAX_VALUE_BYTES`] and a few MiB,
 //!   or more steps than the file has bytes.
@@ -25,7 +25,6 @@ mod error;
 mod find;
 mod header;
 mod object;
-mod payload;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -50,8 +49,6 @@ pub struct Journal<S> {
     last: u64,
     /// Data objects that are no message.
     others: HashSet<u64>,
-    /// How much was decompressed, in bytes.
-    unpacked_bytes: u64,
 }
 
 impl<S: ReadAt> Journal<S> {
@@ -68,7 +65,6 @@ impl<S: ReadAt> Journal<S> {
             header,
             last: 0,
             others: HashSet::new(),
-            unpacked_bytes: 0,
         };
         let all = Chain::of_all(&mut journal);
         let last = (0..all.len())
@@ -93,10 +89,5 @@ impl<S: ReadAt> Journal<S> {
         let selection = Selection::Having(vec![payload.to_vec()]);
         let mut cursor = Cursor::new(self, &selection, Direction::Forward, 0);
         cursor.next(self).is_some()
-    }
-
-    /// How much was read and decompressed until now, in bytes.
-    pub fn cost_bytes(&self) -> u64 {
-        self.blocks.read_bytes() + self.unpacked_bytes
     }
 }

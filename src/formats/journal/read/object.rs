@@ -1,10 +1,13 @@
 //! Objects: their heads, and what is in data objects and entries.
 
 use super::{
-    super::layout::{ALIGNMENT, data, entry, object},
+    super::{
+        compression::Compression,
+        decompression::{self, Spoilt},
+        layout::{ALIGNMENT, data, entry, object},
+    },
     Journal,
     error::ReadError,
-    payload::{self, Compression, Spoilt},
     source::ReadAt,
 };
 
@@ -150,15 +153,16 @@ impl<S: ReadAt> Journal<S> {
             false => data::PAYLOAD as u64,
         };
         let head = self.head(offset, Kind::Data, begin)?;
-        let malformed = ReadError::Malformed {
+        let malformed = || ReadError::Malformed {
             offset,
             what: "a payload that cannot be decompressed",
         };
-        let Some(compression) = Compression::of(head.flags) else {
-            return Err(malformed);
+        let compression = match head.flags {
+            0 => None,
+            flags => Some(Compression::of_object(flags).ok_or_else(malformed)?),
         };
         let stored_bytes = head.size_bytes - begin;
-        if compression == Compression::None {
+        if compression.is_none() {
             // Most of what is looked at is something else.
             let mut beginning = vec![0; prefix.len()];
             if stored_bytes < prefix.len() as u64 {
@@ -174,15 +178,13 @@ impl<S: ReadAt> Journal<S> {
         }
         let mut stored = vec![0; stored_bytes as usize];
         self.blocks.read(offset + begin, &mut stored)?;
-        let value = payload::after_prefix(compression, &stored, prefix, limit_bytes);
-        if compression != Compression::None
-            && let Ok(Some(value)) = &value
-        {
-            self.unpacked_bytes += value.len() as u64;
-        }
+        let Some(compression) = compression else {
+            return Ok(Some(stored.split_off(prefix.len())));
+        };
+        let value = decompression::after_prefix(compression, &stored, prefix, limit_bytes);
         value.map_err(|spoilt| match spoilt {
             Spoilt::TooLong => ReadError::TooLong { offset },
-            Spoilt::Damaged => malformed,
+            Spoilt::Damaged => malformed(),
         })
     }
 }

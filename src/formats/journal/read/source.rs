@@ -84,8 +84,6 @@ pub(super) struct Blocks<S> {
     slots: Vec<Option<Block>>,
     /// The block that was read last.
     last: u64,
-    /// How much was read, in bytes.
-    read_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -102,18 +100,12 @@ impl<S: ReadAt> Blocks<S> {
             source,
             slots: (0..SLOTS).map(|_| None).collect(),
             last: u64::MAX - 1,
-            read_bytes: 0,
         })
     }
 
     /// How long the source was in the beginning, in bytes.
     pub(super) fn size_bytes(&self) -> u64 {
         self.size_bytes
-    }
-
-    /// How much was read until now, in bytes.
-    pub(super) fn read_bytes(&self) -> u64 {
-        self.read_bytes
     }
 
     /// Fills `buffer` with what is at `offset`.
@@ -180,7 +172,6 @@ impl<S: ReadAt> Blocks<S> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.read_bytes += filled as u64;
         bytes.truncate(filled);
         // What is not there any more is an empty block.
         let chunks = bytes.chunks(BLOCK_BYTES).chain([&[][..]]);

@@ -1,35 +1,17 @@
-//! What data objects hold, compressed or not, up to a limit.
+//! Payloads that were made shorter, made long again: as much of them as somebody wants, up to a
+//! limit. Nobody vouches for what is decompressed here. How payloads are compressed, and which are,
+//! is in `compression`.
 
 use std::io::{self, Read};
 
 use lzma_rust2::XzReader;
 use ruzstd::decoding::StreamingDecoder;
 
+use super::compression::Compression;
+
 /// How much memory a compressed payload may ask for beside itself. systemd's take far less: a
 /// dictionary of 1 MiB for XZ, a window of no more than the payload for ZSTD.
 const WORKSPACE_BYTES: u32 = 16 << 20;
-
-/// How a payload is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
-    None,
-    Xz,
-    Lz4,
-    Zstd,
-}
-
-impl Compression {
-    /// What an object's flags say; `None` where they say nothing that can be.
-    pub(super) fn of(flags: u8) -> Option<Self> {
-        match flags {
-            0 => Some(Self::None),
-            1 => Some(Self::Xz),
-            2 => Some(Self::Lz4),
-            4 => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-}
 
 /// Why a payload is not to be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +22,8 @@ pub(super) enum Spoilt {
     Damaged,
 }
 
-/// What comes after `prefix` in the payload that is stored as `stored`. `None` if it does not
-/// begin with that: to find out takes no more than the beginning.
+/// What comes after `prefix` in the payload that was compressed to `stored`, if that is no longer
+/// than the limit. `None` if it does not begin so: to find out takes no more than the beginning.
 pub(super) fn after_prefix(
     compression: Compression,
     stored: &[u8],
@@ -49,7 +31,6 @@ pub(super) fn after_prefix(
     limit_bytes: usize,
 ) -> Result<Option<Vec<u8>>, Spoilt> {
     match compression {
-        Compression::None => Ok(stored.strip_prefix(prefix).map(<[u8]>::to_vec)),
         Compression::Lz4 => lz4(stored, prefix, limit_bytes),
         Compression::Xz => {
             let reader = XzReader::new_mem_limit(stored, false, WORKSPACE_BYTES >> 10);
@@ -129,4 +110,66 @@ fn lz4_may_begin(block: &[u8], prefix: &[u8]) -> bool {
     }
     let known = literals.min(rest.len()).min(prefix.len());
     rest[..known] == prefix[..known]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `MESSAGE=` and 3,000 times `C`, as systemd 252 stores it.
+    const SYSTEMDS: [(Compression, &str); 3] = [
+        (
+            Compression::Xz,
+            "fd377a585a000000ff12d941020021010c0000008f98419ce00bbf001e5d00269146acd06f74b8a5aee8\
+             4b4e2907e9662a5108aad2fff1b01306a5ba00000000000132c01700000086f53caea8000afc02000000\
+             0000595a",
+        ),
+        (
+            Compression::Lz4,
+            "c00b0000000000009f4d4553534147453d430100ffffffffffffffffffffffaa504343434343",
+        ),
+        (
+            Compression::Zstd,
+            "28b52ffd60c00a850000484d4553534147453d430100b4f3c111",
+        ),
+    ];
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = hex.as_bytes().chunks(2);
+        let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.map(byte).collect()
+    }
+
+    #[test]
+    fn what_systemd_compresses_is_read() {
+        for (way, hex) in SYSTEMDS {
+            let stored = bytes(hex);
+            let read = |prefix: &[u8], limit| after_prefix(way, &stored, prefix, limit);
+            let value = vec![b'C'; 3000];
+            assert_eq!(read(b"MESSAGE=", 3000), Ok(Some(value.clone())), "{way:?}");
+            let payload = [b"MESSAGE=", &value[..]].concat();
+            assert_eq!(read(b"", 3008), Ok(Some(payload.clone())), "{way:?}");
+            assert_eq!(read(&payload, 0), Ok(Some(Vec::new())), "{way:?}");
+            assert_eq!(read(b"PRIORITY=", 3000), Ok(None), "{way:?}");
+            assert_eq!(read(b"MESSAGE=", 2999), Err(Spoilt::TooLong), "{way:?}");
+        }
+    }
+
+    /// What is cut short is told from what is whole, wherever it was cut.
+    #[test]
+    fn beginnings_are_no_payloads() {
+        for (way, hex) in SYSTEMDS {
+            let stored = bytes(hex);
+            // What follows the last block of XZ or ZSTD says nothing of the payload.
+            let needed = match way {
+                Compression::Xz => stored.len() - 40,
+                Compression::Lz4 => stored.len(),
+                Compression::Zstd => stored.len() - 4,
+            };
+            for length in 0..needed {
+                let read = after_prefix(way, &stored[..length], b"MESSAGE=", 4096);
+                assert!(!matches!(read, Ok(Some(_))), "{way:?} of {length} bytes");
+            }
+        }
+    }
 }
