@@ -12,6 +12,10 @@ use super::{
 /// more than a few dozen.
 const MAX_ARRAYS: usize = 1024;
 
+/// How many slots of a list are looked at that lead nowhere. In whole files there are none, in
+/// damaged ones few; a sparse file can have any number, and takes no room on the disk for it.
+pub(super) const MAX_EMPTY: u64 = 1 << 21;
+
 /// A list of entries, oldest first.
 #[derive(Debug, Clone)]
 pub(super) struct Chain {
@@ -79,10 +83,23 @@ impl Chain {
                 Err(_) => break,
             }
         }
-        Self {
+        let mut chain = Self {
             first,
             arrays,
             count: count.min(capacity),
+        };
+        chain.trim(journal);
+        chain
+    }
+
+    /// Leaves out what is empty at the end: what a tear has left of the list is its beginning.
+    fn trim<S: ReadAt>(&mut self, journal: &mut Journal<S>) {
+        let least = self.count.saturating_sub(MAX_EMPTY);
+        while self.count > least && self.get(journal, self.count - 1).is_none() {
+            self.count -= 1;
+        }
+        if self.count == least && least > 0 {
+            self.count = self.behind(journal, u64::MAX);
         }
     }
 

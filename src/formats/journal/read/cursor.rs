@@ -5,7 +5,12 @@
 
 use std::collections::BinaryHeap;
 
-use super::{Journal, chain::Chain, object::Entry, source::ReadAt};
+use super::{
+    Journal,
+    chain::{Chain, MAX_EMPTY},
+    object::Entry,
+    source::ReadAt,
+};
 
 /// Which entries to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +50,8 @@ struct List {
     chain: Chain,
     /// The number of the next entry to look at; backwards, one more than that.
     next: u64,
+    /// How many slots led nowhere.
+    empty: u64,
 }
 
 impl Cursor {
@@ -72,6 +79,7 @@ impl Cursor {
                 Direction::Backward => chain.len(),
             },
             chain,
+            empty: 0,
         };
         let lists: Vec<_> = chains.into_iter().map(list).collect();
         let last = journal.last;
@@ -113,7 +121,7 @@ impl Cursor {
     /// Looks for the next entry of a list.
     fn advance<S: ReadAt>(&mut self, journal: &mut Journal<S>, number: usize) {
         let list = &mut self.lists[number];
-        loop {
+        while list.empty < MAX_EMPTY {
             let index = match self.direction {
                 Direction::Forward if list.next < list.chain.len() => {
                     list.next += 1;
@@ -134,7 +142,7 @@ impl Cursor {
                 Some(offset) if self.direction == Direction::Backward && offset < self.from => {
                     return;
                 }
-                _ => {}
+                _ => list.empty += 1,
             }
         }
     }

@@ -34,6 +34,13 @@ pub enum ReadError {
         what: &'static str,
     },
 
+    /// A compressed field cannot be decompressed.
+    #[error("a field at offset {offset} cannot be decompressed")]
+    Spoilt {
+        /// Where, in bytes from the start of the file.
+        offset: u64,
+    },
+
     /// A field is longer than [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES).
     #[error("a field at offset {offset} is too long")]
     TooLong {

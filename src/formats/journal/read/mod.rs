@@ -11,7 +11,7 @@
 //!   not, payloads compressed by XZ, LZ4 or ZSTD.
 //! * What is damaged or lies (offsets, sizes, chains that lead back, payloads that swell) costs
 //!   what is behind it. Nothing here takes more memory than [`MAX_VALUE_BYTES`] and a few MiB,
-//!   or more steps than the file has bytes.
+//!   or more steps than the file has bytes; a file that has terabytes of nothing is given up on.
 //!
 //! What makes an entry visible is its place in the list of all entries that the header counts.
 //! systemd enters it there first and then in the lists of its fields, our writer the other
@@ -49,6 +49,8 @@ pub struct Journal<S> {
     last: u64,
     /// Data objects that are no message.
     others: HashSet<u64>,
+    /// Data objects that may be one, and cannot be read.
+    spoilt: HashSet<u64>,
 }
 
 impl<S: ReadAt> Journal<S> {
@@ -65,11 +67,11 @@ impl<S: ReadAt> Journal<S> {
             header,
             last: 0,
             others: HashSet::new(),
+            spoilt: HashSet::new(),
         };
         let all = Chain::of_all(&mut journal);
-        let last = (0..all.len())
-            .rev()
-            .find_map(|index| all.get(&mut journal, index));
+        let last = all.len().checked_sub(1);
+        let last = last.and_then(|last| all.get(&mut journal, last));
         journal.last = last.unwrap_or(0);
         Ok(journal)
     }

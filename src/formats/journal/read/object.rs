@@ -1,5 +1,7 @@
 //! Objects: their heads, and what is in data objects and entries.
 
+use std::collections::HashSet;
+
 use super::{
     super::{
         compression::Compression,
@@ -21,7 +23,7 @@ pub const MAX_VALUE_BYTES: usize = 32 << 20;
 const MAX_ITEMS: u64 = 1024;
 
 /// How many data objects are remembered as not being what was looked for.
-const MAX_OTHERS: usize = 4096;
+const MAX_REMEMBERED: usize = 4096;
 
 /// What stands before the payload in a data object of a compact file.
 const COMPACT_PAYLOAD: u64 = 72;
@@ -117,15 +119,18 @@ impl<S: ReadAt> Journal<S> {
             if self.others.contains(&data) {
                 continue;
             }
+            if self.spoilt.contains(&data) {
+                return None;
+            }
             match self.value(data, PREFIX, MAX_VALUE_BYTES) {
                 Ok(Some(value)) => return Some(value),
-                Ok(None) => {
-                    if self.others.len() >= MAX_OTHERS {
-                        self.others.clear();
-                    }
-                    self.others.insert(data);
+                Ok(None) => remember(&mut self.others, data),
+                // It may be the message. To look at more of its kind, for this entry and for each
+                // one that has it, could take for ever.
+                Err(ReadError::Spoilt { .. } | ReadError::TooLong { .. }) => {
+                    remember(&mut self.spoilt, data);
+                    return None;
                 }
-                // It may have been the message, or not.
                 Err(_) => {}
             }
         }
@@ -153,13 +158,15 @@ impl<S: ReadAt> Journal<S> {
             false => data::PAYLOAD as u64,
         };
         let head = self.head(offset, Kind::Data, begin)?;
-        let malformed = || ReadError::Malformed {
-            offset,
-            what: "a payload that cannot be decompressed",
-        };
         let compression = match head.flags {
             0 => None,
-            flags => Some(Compression::of_object(flags).ok_or_else(malformed)?),
+            flags => {
+                let way = Compression::of_object(flags);
+                Some(way.ok_or(ReadError::Malformed {
+                    offset,
+                    what: "data of unknown flags",
+                })?)
+            }
         };
         let stored_bytes = head.size_bytes - begin;
         if compression.is_none() {
@@ -184,9 +191,16 @@ impl<S: ReadAt> Journal<S> {
         let value = decompression::after_prefix(compression, &stored, prefix, limit_bytes);
         value.map_err(|spoilt| match spoilt {
             Spoilt::TooLong => ReadError::TooLong { offset },
-            Spoilt::Damaged => malformed(),
+            Spoilt::Damaged => ReadError::Spoilt { offset },
         })
     }
+}
+
+fn remember(objects: &mut HashSet<u64>, offset: u64) {
+    if objects.len() >= MAX_REMEMBERED {
+        objects.clear();
+    }
+    objects.insert(offset);
 }
 
 impl Entry {

@@ -2,11 +2,13 @@
 
 use std::{cell::Cell, env, io};
 
-use proptest::{collection::vec, prelude::*, sample::Index};
+use proptest::{collection::vec, option, prelude::*, sample::Index};
 use uuid::Uuid;
 
 use super::{
-    super::{Entry as Written, Field, Growth, Ids, Options, Revision, State, Writer, layout},
+    super::{
+        Compression, Entry as Written, Field, Growth, Ids, Options, Revision, State, Writer, layout,
+    },
     Cursor, Direction, Journal, MAX_VALUE_BYTES, ReadAt, ReadError, Selection,
 };
 
@@ -95,17 +97,26 @@ fn of_apps(lines: &[Line], apps: &[&str]) -> Vec<(u64, Vec<u8>)> {
 }
 
 fn any_lines(most: usize) -> impl Strategy<Value = Vec<Line>> {
-    let line = (
-        1..1_u64 << 50,
-        prop::sample::select(&APPS[..]),
-        vec(any::<u8>(), 0..30),
-    );
+    let message = prop_oneof![
+        9 => vec(any::<u8>(), 0..30),
+        // Long enough to be compressed.
+        1 => vec(prop::sample::select(&b"ab"[..]), 500..700),
+    ];
+    let line = (1..1_u64 << 50, prop::sample::select(&APPS[..]), message);
     vec(line, 1..most)
 }
 
+/// Every kind of file that we write.
 fn any_options() -> impl Strategy<Value = Options> {
     let revision = prop::sample::select(&Revision::ALL[..]);
-    (revision, any::<bool>()).prop_map(|(revision, keyed)| options(revision, keyed))
+    let compression = option::of(prop::sample::select(&Compression::ALL[..]));
+    (revision, any::<(bool, bool)>(), compression).prop_map(
+        |(revision, (keyed, compact), compression)| Options {
+            compact,
+            compression,
+            ..options(revision, keyed)
+        },
+    )
 }
 
 /// Whatever the bytes are, reading them ends, and without a panic.
@@ -433,4 +444,94 @@ fn chains_that_lead_back_come_to_an_end() {
         read(&bytes[..], &Selection::All, Direction::Forward).unwrap(),
         all
     );
+}
+
+/// A file that says what it likes, and grows to any length without taking room on a disk.
+struct Sparse {
+    bytes: Vec<u8>,
+    size_bytes: u64,
+    reads: Cell<u64>,
+}
+
+impl ReadAt for Sparse {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.reads.set(self.reads.get() + 1);
+        let room = self.size_bytes.saturating_sub(offset);
+        let length = buffer
+            .len()
+            .min(usize::try_from(room).unwrap_or(usize::MAX));
+        buffer[..length].fill(0);
+        self.bytes.read_at(&mut buffer[..length], offset)?;
+        Ok(length)
+    }
+
+    fn size_bytes(&self) -> io::Result<u64> {
+        Ok(self.size_bytes)
+    }
+}
+
+/// A list of entries as long as the file says, and empty for all the terabytes that it has.
+#[test]
+fn lists_of_nothing_are_not_walked_for_ever() {
+    const SIZE_BYTES: u64 = 1 << 50;
+
+    let lines: Vec<Line> = (1..3).map(|at| (at, "web", vec![b'a'])).collect();
+    let (mut bytes, _) = write(&options(Revision::V189, false), &lines);
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let all = u64_at(layout::header::ENTRY_ARRAY) as usize;
+    let mut set = |at: usize, number: u64| {
+        bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+    };
+    set(all + 8, SIZE_BYTES - all as u64);
+    set(layout::header::ENTRIES, SIZE_BYTES / 16);
+    for direction in [Direction::Forward, Direction::Backward] {
+        let source = Sparse {
+            bytes: bytes.clone(),
+            size_bytes: SIZE_BYTES,
+            reads: Cell::new(0),
+        };
+        let mut found = read(&source, &Selection::All, direction).unwrap();
+        found.sort_unstable();
+        assert_eq!(found, of_apps(&lines, &APPS));
+        assert!(source.reads.get() < 20_000, "{}", source.reads.get());
+    }
+}
+
+/// An entry of nothing but messages that cannot be decompressed, and others that have the first of
+/// them: that one is reason enough, and is tried once.
+#[test]
+fn many_bombs_cost_as_much_as_one() {
+    let mut writer = Writer::new(&options(Revision::V189, false)).unwrap();
+    let messages: Vec<_> = (0..10_u8).map(|byte| vec![b'a' + byte; 100]).collect();
+    let fields: Vec<_> = (messages.iter())
+        .map(|message| Field::new("MESSAGE", message))
+        .collect();
+    for at in 1..20 {
+        let entry = Written {
+            realtime_us: at,
+            monotonic_us: at,
+            boot_id: Uuid::from_u128(0xb007),
+            fields: &fields,
+        };
+        writer.append(&entry).map(drop).unwrap();
+    }
+    let mut bytes = writer.finish(State::Offline);
+    let data = |from: usize, bytes: &[u8]| {
+        let found = bytes[from..].windows(8).position(|it| it == b"MESSAGE=");
+        found.map(|at| from + at)
+    };
+    let mut from = 0;
+    while let Some(at) = data(from, &bytes) {
+        // A payload of ZSTD, which it is not.
+        bytes[at - layout::data::PAYLOAD + 1] = 4;
+        from = at + 1;
+    }
+    let mut journal = Journal::open(&bytes[..]).unwrap();
+    let mut cursor = Cursor::new(&mut journal, &Selection::All, Direction::Forward, 0);
+    let mut entries = 0;
+    while let Some(entry) = cursor.next(&mut journal) {
+        assert_eq!(journal.message(&entry), None);
+        entries += 1;
+    }
+    assert_eq!((entries, journal.spoilt.len()), (19, 1));
 }
