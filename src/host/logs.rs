@@ -115,6 +115,35 @@ impl JournalDirs {
         Ok(Self(dirs))
     }
 
+    /// Hands the directories on the way to the journals of the pod `id` to `visit`, as far as
+    /// there are any: each one before it is looked into.
+    pub(crate) fn way(
+        data_dir: &Path,
+        id: Uuid,
+        mut visit: impl FnMut(&Dir),
+    ) -> Result<(), LogsError> {
+        let pod = PhaseDirs::open(data_dir)?.name_pod(id)?;
+        let mut dir = pod.ok_or(LogsError::NoPod)?;
+        visit(&dir);
+        let rootfs = stage1_rootfs(&dir).map_err(LogsError::Fault)?;
+        let path = names::journal_dir(&rootfs);
+        let (way, _) = path.rsplit_once('/').unwrap_or_default();
+        for name in way.split('/') {
+            dir = match dir.name_child(name) {
+                Ok(dir) => dir,
+                Err(_) => break,
+            };
+            visit(&dir);
+        }
+        Ok(())
+    }
+
+    /// What the directories are, whatever their names.
+    pub(crate) fn ids(&self) -> Vec<FileId> {
+        let stats = self.0.iter().filter_map(|journal| journal.dir.stat().ok());
+        stats.map(|stat| FileId::of(&stat)).collect()
+    }
+
     /// The directories, for those who watch them.
     pub(crate) fn dirs(&self) -> impl Iterator<Item = &Dir> {
         self.0.iter().map(|journal| &journal.dir)

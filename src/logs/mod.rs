@@ -23,7 +23,7 @@ use std::{
 
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::{JoinError, JoinSet},
 };
 use uuid::Uuid;
@@ -53,6 +53,8 @@ pub(crate) struct Logs {
     watcher: Option<Arc<Watcher>>,
     /// How many directories are watched.
     watches: Gauge,
+    /// How often everything was let go of.
+    renewals: watch::Sender<u64>,
     /// The kinds of faults that were logged: once is enough.
     reported: Mutex<HashSet<(Uuid, Fault)>>,
     /// Takes in what is told, until this is dropped.
@@ -82,6 +84,7 @@ impl Logs {
             readers: Arc::new(Semaphore::new(READERS)),
             watcher,
             watches,
+            renewals: watch::Sender::default(),
             reported: Mutex::default(),
             _telling: telling,
         }
@@ -94,6 +97,25 @@ impl Logs {
             "Directories that are watched for changes of journals that are followed",
             self.watches.clone(),
         );
+    }
+
+    /// Begins anew: lets all watches go, and has those who read let go of their files, to go on
+    /// with what is there then.
+    pub(crate) fn begin_anew(&self) {
+        if let Some(watcher) = &self.watcher {
+            watcher.let_go();
+        }
+        self.renewals.send_modify(|renewals| *renewals += 1);
+    }
+
+    /// How often everything was to be let go of.
+    fn renewed(&self) -> u64 {
+        *self.renewals.borrow()
+    }
+
+    /// Tells those who read when to let go of their files.
+    pub(crate) fn renewals(&self) -> watch::Receiver<u64> {
+        self.renewals.subscribe()
     }
 
     /// Runs `work`, which may take its time on the disk, where it holds up nobody.

@@ -133,6 +133,9 @@ struct Part {
     source: Source,
     header: Header,
     after: After,
+    /// The last entry that there was when lines were counted: what came later is not cut (L-6),
+    /// nor is it among the last so many (L-3).
+    end: Option<u64>,
 }
 
 /// How far a file was read, or is to be passed over.
@@ -161,8 +164,9 @@ impl Reading {
         Some(Self { journal, cursor })
     }
 
-    fn next(&mut self) -> Option<Entry> {
-        self.cursor.next(&mut self.journal)
+    /// Looks at one entry more: `Some(None)` if it is not asked for, `None` at the end.
+    fn step(&mut self) -> Option<Option<Entry>> {
+        self.cursor.step(&mut self.journal)
     }
 }
 
@@ -186,6 +190,7 @@ impl Pass {
                         source,
                         header,
                         after: After::Offset(after.map_or(0, |place| place.after)),
+                        end: None,
                     });
                 }
                 Err(error) => logs.report_unreadable(pod, &source.name, &error),
@@ -240,9 +245,46 @@ impl Pass {
         })
     }
 
+    /// Goes on with `files` instead of those that it has, which may be of a file system that
+    /// nobody is to hold any more. What is not among them has come to its end.
+    pub(crate) fn go_on_with(&mut self, files: Vec<Source>) {
+        let mut now = BTreeMap::new();
+        for source in files {
+            if let Ok(header) = Header::of(&*source.file) {
+                now.insert((source.id, header.file_id), source);
+            }
+        }
+        for lane in &mut self.lanes {
+            lane.reading = None;
+            let head = lane.head.take();
+            let mut number = 0;
+            let at = lane.at;
+            lane.files.retain_mut(|part| {
+                let key = (part.source.id, part.header.file_id);
+                let is_there = match now.remove(&key) {
+                    Some(source) => {
+                        part.source = source;
+                        true
+                    }
+                    None => false,
+                };
+                if let Some(head) = head.filter(|_| number == at) {
+                    // It was looked at, and not taken.
+                    part.after = After::Offset(head.offset - 1);
+                }
+                lane.at -= usize::from(!is_there && number < at);
+                number += 1;
+                is_there
+            });
+        }
+    }
+
     /// Has the pass begin with what `back` has counted.
     pub(crate) fn begin_with(&mut self, back: Back) {
         for (lane, back) in self.lanes.iter_mut().zip(back.lanes) {
+            for (number, end) in back.ends {
+                lane.files[number].end = Some(end);
+            }
             let (number, after) = match (back.taken, back.head) {
                 (Some((number, offset)), _) => (number, offset.saturating_sub(1)),
                 (None, Some(entry)) => (back.at, entry.offset),
@@ -267,15 +309,17 @@ impl Lane {
                 self.reading = Reading::begin(part, query, Direction::Forward);
                 if part.after == After::Everything && part.source.is_active {
                     let last = self.reading.as_ref().map(|it| it.journal.last_offset());
-                    part.after = After::Offset(last.unwrap_or(0));
+                    part.after = After::Offset(part.end.or(last).unwrap_or(0));
                 }
             }
-            match self.reading.as_mut().and_then(Reading::next) {
-                Some(entry) => {
+            let is_late = |entry: &Entry| part.end.is_some_and(|end| entry.offset > end);
+            match self.reading.as_mut().and_then(Reading::step) {
+                Some(None) => {}
+                Some(Some(entry)) if !is_late(&entry) => {
                     part.after = After::Offset(entry.offset);
                     self.head = Some(entry).filter(|entry| query.takes(entry));
                 }
-                None => {
+                _ => {
                     self.reading = None;
                     self.at += 1;
                 }
@@ -307,6 +351,8 @@ struct BackLane {
     head: Option<Entry>,
     /// The file and offset of the last one that was.
     taken: Option<(usize, u64)>,
+    /// The last entry of each file that was read, as it was then.
+    ends: Vec<(usize, u64)>,
 }
 
 impl Back {
@@ -318,12 +364,18 @@ impl Back {
             reading: None,
             head: None,
             taken: None,
+            ends: Vec::new(),
         };
         Self {
             lanes: pass.lanes.iter().map(lane).collect(),
             wanted,
             counted: 0,
         }
+    }
+
+    /// The same once more, from the end of `pass`.
+    pub(crate) fn anew(&self, pass: &Pass) -> Self {
+        Self::from(pass, self.wanted)
     }
 
     /// Goes on, as long as the slice lasts. `count` says how many lines a message is. `false`
@@ -369,9 +421,11 @@ impl BackLane {
         while self.head.is_none() && !self.is_over {
             if self.reading.is_none() {
                 self.reading = Reading::begin(&lane.files[self.at], query, Direction::Backward);
+                let last = self.reading.as_ref().map(|it| it.journal.last_offset());
+                self.ends.extend(last.map(|last| (self.at, last)));
             }
-            match self.reading.as_mut().and_then(Reading::next) {
-                Some(entry) => self.head = Some(entry).filter(|entry| query.takes(entry)),
+            match self.reading.as_mut().and_then(Reading::step) {
+                Some(entry) => self.head = entry.filter(|entry| query.takes(entry)),
                 None => {
                     self.reading = None;
                     self.is_over = self.at == 0;

@@ -2,7 +2,8 @@
 //!
 //! A file that may still be written is kept open while the pod is followed: what was written
 //! last is there even when the pod is deleted at once. A file that was put away is read to
-//! its end and let go.
+//! its end and let go. When everything is to be let go of ([`Logs::begin_anew`]), files are opened
+//! anew and read from where one had come to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,6 +26,12 @@ use super::{
 };
 use crate::host::{FileId, JournalDirs, JournalFile, LogsError};
 
+/// How often the directories of journals are looked for until they stay the same.
+const FIND_ATTEMPTS: usize = 8;
+
+/// How many files' places are kept that are there no more: one that was moved away may come back.
+const PLACES_LIMIT: usize = 1024;
+
 /// What the followers of a pod share.
 #[derive(Debug)]
 pub(crate) struct Tail {
@@ -33,6 +40,8 @@ pub(crate) struct Tail {
     changed: watch::Sender<()>,
     /// Files may have come or gone, or the pod may have.
     is_stale: AtomicBool,
+    /// Not everything could be watched.
+    is_unwatched: AtomicBool,
     listing: Mutex<Listing>,
 }
 
@@ -42,8 +51,8 @@ struct Listing {
     files: BTreeMap<FileId, Listed>,
     /// The pod is no more.
     is_gone: bool,
-    /// Not everything could be watched.
-    is_unwatched: bool,
+    /// How often everything had been let go of.
+    renewals: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +71,7 @@ impl Tail {
                 watcher: watcher.cloned(),
                 changed: watch::Sender::default(),
                 is_stale: AtomicBool::new(true),
+                is_unwatched: AtomicBool::new(watcher.is_none()),
                 listing: Mutex::default(),
             })
         };
@@ -78,7 +88,7 @@ impl Tail {
 
     /// Whether changes may come untold.
     fn is_unwatched(&self) -> bool {
-        self.watcher.is_none() || lock(&self.listing).is_unwatched
+        self.is_unwatched.load(Ordering::Acquire)
     }
 
     /// Something was written, or, where `is_stale`, files have come or gone, or the pod has.
@@ -92,7 +102,8 @@ impl Tail {
     /// The files as they are now.
     fn listing(&self, logs: &Logs) -> Result<Listing, LogsError> {
         let mut listing = lock(&self.listing);
-        if self.is_stale.swap(false, Ordering::AcqRel) || self.watcher.is_none() {
+        self.let_go_of(logs, &mut listing);
+        if self.is_stale.swap(false, Ordering::AcqRel) || self.is_unwatched() {
             let renewed = self.renew(logs, &mut listing);
             if renewed.is_err() {
                 self.is_stale.store(true, Ordering::Release);
@@ -102,11 +113,58 @@ impl Tail {
         Ok(listing.clone())
     }
 
-    fn renew(&self, logs: &Logs, listing: &mut Listing) -> Result<(), LogsError> {
-        if let Some(watcher) = &self.watcher {
-            watcher.watch_phases(&logs.data_dir)?;
+    /// Lets go of all files, if that was asked for since.
+    pub(crate) fn let_go(&self, logs: &Logs) {
+        self.let_go_of(logs, &mut lock(&self.listing));
+    }
+
+    fn let_go_of(&self, logs: &Logs, listing: &mut Listing) {
+        let renewals = logs.renewed();
+        if listing.renewals != renewals {
+            listing.renewals = renewals;
+            for listed in listing.files.values_mut() {
+                listed.handle = None;
+            }
+            self.is_stale.store(true, Ordering::Release);
         }
-        let dirs = match JournalDirs::find(&logs.data_dir, self.id) {
+    }
+
+    /// Finds the directories of the journals and has them watched, so that nothing is missed that
+    /// comes later. They are looked for until they are those that were watched before.
+    fn find(&self, logs: &Logs) -> Result<JournalDirs, LogsError> {
+        let are_phases_watched = match &self.watcher {
+            Some(watcher) => watcher.watch_phases(&logs.data_dir)?,
+            None => false,
+        };
+        let mut watched = None;
+        for _ in 0..FIND_ATTEMPTS {
+            let found = JournalDirs::find(&logs.data_dir, self.id);
+            let ids = match &found {
+                Ok(dirs) => dirs.ids(),
+                Err(LogsError::NoJournal) => Vec::new(),
+                Err(_) => return found,
+            };
+            let Some(watcher) = &self.watcher else {
+                return found;
+            };
+            if watched.as_ref() == Some(&ids) {
+                return found;
+            }
+            let is_whole = match &found {
+                Ok(dirs) => watcher.watch_journal(self.id, dirs),
+                Err(_) => watcher.watch_way(self.id, &logs.data_dir)?,
+            };
+            let is_whole = is_whole && are_phases_watched;
+            self.is_unwatched.store(!is_whole, Ordering::Release);
+            watched = Some(ids);
+        }
+        // Somebody makes and deletes them all the time.
+        self.is_unwatched.store(true, Ordering::Release);
+        JournalDirs::find(&logs.data_dir, self.id)
+    }
+
+    fn renew(&self, logs: &Logs, listing: &mut Listing) -> Result<(), LogsError> {
+        let dirs = match self.find(logs) {
             Ok(dirs) => dirs,
             Err(LogsError::NoPod) => {
                 listing.is_gone = true;
@@ -117,17 +175,14 @@ impl Tail {
                 return Ok(());
             }
             Err(error) if error.is_distress() => return Err(error),
-            // It may be on its way out.
+            // It may be on its way out, or be made readable again.
             Err(LogsError::Fault(fault)) => {
+                self.is_unwatched.store(true, Ordering::Release);
                 logs.report(self.id, fault);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        // Before they are listed: then nothing is missed.
-        if let Some(watcher) = &self.watcher {
-            listing.is_unwatched = !watcher.watch_journal(self.id, &dirs);
-        }
         let (files, faults) = dirs.files();
         for fault in faults {
             logs.report(self.id, fault);
@@ -150,6 +205,7 @@ impl Tail {
             (file.id, Listed { file, handle })
         });
         listing.files = listed.collect();
+        listing.is_gone = false;
         Ok(())
     }
 }
@@ -170,8 +226,11 @@ pub(crate) struct Follower {
     places: BTreeMap<FileId, Place>,
     /// What was open the last time.
     held: BTreeMap<FileId, Source>,
-    /// Files that were read, and will not be written any more.
-    done: BTreeSet<FileId>,
+    /// Files that were read, and will not be written any more; with their names, since one that
+    /// is removed may leave what it is told by to another.
+    done: BTreeMap<FileId, String>,
+    /// How often everything had been let go of.
+    renewals: u64,
 }
 
 impl Follower {
@@ -182,14 +241,22 @@ impl Follower {
             query,
             places: BTreeMap::new(),
             held: BTreeMap::new(),
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
+            renewals: 0,
         }
     }
 
     /// Begins a pass through what was written since the last one; and whether it is the last
     /// because the pod is gone.
     pub(crate) fn pass(&mut self, logs: &Logs) -> Result<(Pass, bool), LogsError> {
-        let Listing { files, is_gone, .. } = self.tail.listing(logs)?;
+        let Listing {
+            files,
+            is_gone,
+            renewals,
+        } = self.tail.listing(logs)?;
+        if std::mem::replace(&mut self.renewals, renewals) != renewals {
+            self.held.clear();
+        }
         let mut sources = Vec::new();
         let mut missing = BTreeSet::new();
         let mut held = std::mem::take(&mut self.held);
@@ -206,17 +273,19 @@ impl Follower {
                     source
                 }
                 (None, Some(held)) => {
-                    self.done.insert(*id);
+                    self.done.insert(*id, file.name.clone());
                     held
                 }
                 (None, None) => {
-                    if self.done.insert(*id) {
+                    if self.done.insert(*id, file.name.clone()).as_ref() != Some(&file.name) {
                         missing.insert(*id);
                     }
                     continue;
                 }
             };
-            self.done.extend((!file.is_active()).then_some(*id));
+            if !file.is_active() {
+                self.done.insert(*id, file.name.clone());
+            }
             sources.push(source);
         }
         // Those that were removed have something to say, too.
@@ -224,13 +293,21 @@ impl Follower {
         if !missing.is_empty() {
             sources.extend(self.open(logs, &missing)?);
         }
-        self.done.retain(|id| files.contains_key(id));
-        let known = |id: &FileId| files.contains_key(id) || is_gone;
+        self.done.retain(|id, _| files.contains_key(id));
+        let are_many = self.places.len() > PLACES_LIMIT;
+        let known = |id: &FileId| files.contains_key(id) || is_gone || !are_many;
         let mut places = std::mem::take(&mut self.places);
         let pass = Pass::new(logs, self.tail.id, self.query.clone(), sources, &places);
         places.retain(|id, _| known(id));
         self.places = places;
         Ok((pass, is_gone))
+    }
+
+    /// Lets go of all files but those of a pass. What all who follow the pod share has to be let
+    /// go of, too.
+    pub(crate) fn let_go(&mut self) -> Arc<Tail> {
+        self.held.clear();
+        Arc::clone(&self.tail)
     }
 
     /// Whether changes may come untold.

@@ -32,6 +32,10 @@ fn any_series() -> impl Strategy<Value = Series> {
 
 /// The file that begins with the entry of that number.
 fn file(series: u128, first_seqnum: u64, lines: &[Line]) -> Vec<u8> {
+    writer(series, first_seqnum, lines).finish(State::Archived)
+}
+
+fn writer(series: u128, first_seqnum: u64, lines: &[Line]) -> Writer {
     let options = Options {
         first_seqnum,
         ..Options::new(Ids {
@@ -57,7 +61,7 @@ fn file(series: u128, first_seqnum: u64, lines: &[Line]) -> Vec<u8> {
         };
         writer.append(&entry).map(drop).unwrap();
     }
-    writer.finish(State::Archived)
+    writer
 }
 
 /// Writes a series into a directory, under names that tell nothing.
@@ -113,6 +117,12 @@ fn count(message: &[u8]) -> usize {
 
 /// What a pass finds, each message split into its lines, and those that are too many left out.
 fn read(logs: &Logs, ask: &Ask) -> Vec<(u64, String)> {
+    let (mut pass, surplus) = begin(logs, ask);
+    rest(&mut pass).split_off(surplus)
+}
+
+/// A pass that begins with the last lines; and how many of the first entry are too many.
+fn begin(logs: &Logs, ask: &Ask) -> (Pass, usize) {
     let query = Query::new(ask.apps.as_deref(), ask.since_s, ask.until_s);
     let sources = logs.files(POD).unwrap();
     let mut pass = Pass::through(logs, POD, query, sources);
@@ -123,6 +133,11 @@ fn read(logs: &Logs, ask: &Ask) -> Vec<(u64, String)> {
         surplus = back.surplus();
         pass.begin_with(back);
     }
+    (pass, surplus)
+}
+
+/// What a pass finds from here on.
+fn rest(pass: &mut Pass) -> Vec<(u64, String)> {
     let mut lines = Vec::new();
     loop {
         match pass.next(Slice::begin()) {
@@ -132,10 +147,9 @@ fn read(logs: &Logs, ask: &Ask) -> Vec<(u64, String)> {
                 lines.extend(parts.map(|part| (found.realtime_us, part.to_owned())));
             }
             Step::Pause => {}
-            Step::End => break,
+            Step::End => return lines,
         }
     }
-    lines.split_off(surplus)
 }
 
 /// The same, of a list.
@@ -219,6 +233,24 @@ proptest! {
         }
     }
 
+    /// Of entries with the same time those come first whose series began first, or has the lesser
+    /// name.
+    #[test]
+    fn entries_of_one_time_stay_together(
+        mut all in vec(any_series(), 1..4),
+        asks in vec(any_ask(), 1..8),
+    ) {
+        let (_temp, logs, dir) = data_dir();
+        for (number, series) in (1..).zip(&mut all) {
+            series.iter_mut().flatten().for_each(|line| line.0 = 7_000_000);
+            write(&dir, number, series);
+        }
+        for ask in asks {
+            let lines = expected(all.iter().flatten().flatten(), &ask);
+            prop_assert_eq!(read(&logs, &ask), lines, "{:?}", ask);
+        }
+    }
+
     /// Of a torn file the beginning is left, and all of the others; every call sees the same.
     #[test]
     fn a_torn_tail_costs_no_more(
@@ -255,5 +287,69 @@ proptest! {
             let lines = expected(survivors.iter().copied(), &ask);
             prop_assert_eq!(read(&logs, &ask), lines, "{:?}", ask);
         }
+    }
+}
+
+/// What is written after the last lines were counted is not among them (L-3).
+#[test]
+fn lines_that_come_too_late_are_no_more_than_were_asked_for() {
+    let lines: Vec<Line> = (1..=10)
+        .map(|at_us| (at_us, "web", Some(format!("line {at_us}"))))
+        .collect();
+    let (_temp, logs, dir) = data_dir();
+    let path = dir.join(layout::pod::JOURNAL);
+    fs::write(&path, writer(1, 1, &lines[..5]).finish(State::Online)).unwrap();
+    for lines_asked in [1, 3, 5, 9] {
+        let ask = Ask {
+            apps: None,
+            since_s: None,
+            until_s: None,
+            lines: lines_asked,
+        };
+        fs::write(&path, writer(1, 1, &lines[..5]).finish(State::Online)).unwrap();
+        let (mut pass, _) = begin(&logs, &ask);
+        fs::write(&path, writer(1, 1, &lines).finish(State::Online)).unwrap();
+        let found = rest(&mut pass);
+        assert_eq!(found, expected(lines[..5].iter(), &ask), "{lines_asked}");
+    }
+}
+
+/// Files may be let go of at any moment, and gone on with.
+#[test]
+fn a_pass_goes_on_with_files_opened_anew() {
+    let lines: Vec<Line> = (1..=30)
+        .map(|at_us| (at_us, "web", Some(format!("line {at_us}"))))
+        .collect();
+    let series: Series = lines.chunks(7).map(<[Line]>::to_vec).collect();
+    let ask = Ask {
+        apps: None,
+        since_s: None,
+        until_s: None,
+        lines: 0,
+    };
+    let (_temp, logs, dir) = data_dir();
+    write(&dir, 1, &series);
+    let machine = dir.join(Uuid::from_u128(2).simple().to_string());
+    fs::create_dir(&machine).unwrap();
+    write(&machine, 2, &series);
+    let all = read(&logs, &ask);
+    assert_eq!(all.len(), 60);
+    for taken in 0..60 {
+        let (mut pass, _) = begin(&logs, &ask);
+        let mut found = Vec::new();
+        while found.len() < taken {
+            if let Step::Entry(entry) = pass.next(Slice::begin()) {
+                let message = String::from_utf8(entry.message).unwrap();
+                found.push((entry.realtime_us, message));
+            }
+        }
+        pass.go_on_with(logs.files(POD).unwrap());
+        found.extend(rest(&mut pass));
+        assert_eq!(found, all, "{taken}");
+        // Or with none.
+        let (mut pass, _) = begin(&logs, &ask);
+        pass.next(Slice::begin());
+        pass.go_on_with(Vec::new());
+        assert_eq!(rest(&mut pass), []);
     }
 }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::{lock, tail::Tail};
 use crate::{
-    host::{JournalDirs, PhaseDirs, ScanError, pod_id},
+    host::{Dir, JournalDirs, LogsError, PhaseDirs, ScanError, pod_id},
     inventory::register,
 };
 
@@ -62,11 +62,11 @@ pub(super) struct Watcher {
 struct State {
     /// The watches of phase directories.
     phases: HashSet<i32>,
-    /// The watches of directories of journals, and whose they are.
+    /// The watches of directories of journals and of those on the way there, and whose they are.
     journals: HashMap<i32, Uuid>,
     tails: HashMap<Uuid, Weak<Tail>>,
-    /// Whether it was logged that some cannot be watched.
-    is_unwatched_logged: bool,
+    /// It was logged that not everything can be watched: once is enough.
+    has_warned: bool,
 }
 
 impl Watcher {
@@ -113,41 +113,70 @@ impl Watcher {
         self.watches.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Watches where pods lie: they are moved, and deleted.
-    pub(super) fn watch_phases(&self, data_dir: &Path) -> Result<(), ScanError> {
+    /// Watches where pods lie: they are moved, and deleted. `false` if that is not possible.
+    pub(super) fn watch_phases(&self, data_dir: &Path) -> Result<bool, ScanError> {
         let phases = PhaseDirs::open(data_dir)?;
         let mut state = lock(&self.state);
+        let mut is_whole = true;
         for (_, dir) in phases.dirs() {
-            if let Ok(wd) = inotify::add_watch(&self.inotify, dir.proc_path(), ENTRIES) {
-                state.phases.insert(wd);
+            match inotify::add_watch(&self.inotify, dir.proc_path(), ENTRIES) {
+                Ok(wd) => drop(state.phases.insert(wd)),
+                Err(_) => is_whole = false,
             }
         }
         self.count(&state);
-        Ok(())
+        Ok(is_whole)
     }
 
     /// Watches the journals of the pod `id`. `false` if that is not possible.
     pub(super) fn watch_journal(&self, id: Uuid, dirs: &JournalDirs) -> bool {
-        let mut state = lock(&self.state);
         let mut is_whole = true;
         for dir in dirs.dirs() {
-            match inotify::add_watch(&self.inotify, dir.proc_path(), JOURNALS) {
-                Ok(wd) => drop(state.journals.insert(wd, id)),
-                Err(errno) => {
-                    if !std::mem::replace(&mut state.is_unwatched_logged, true) {
-                        tracing::warn!(
-                            pod = %id,
-                            error = %errno,
-                            "not all journals can be watched; such are looked at every now and \
-                             then (is fs.inotify.max_user_watches too small?)"
-                        );
-                    }
-                    is_whole = false;
-                }
-            }
+            is_whole &= self.add(id, dir, JOURNALS);
+        }
+        is_whole
+    }
+
+    /// Watches the way to where the journals of the pod `id` will lie. `false` if that is not
+    /// possible.
+    pub(super) fn watch_way(&self, id: Uuid, data_dir: &Path) -> Result<bool, LogsError> {
+        let mut is_whole = true;
+        JournalDirs::way(data_dir, id, |dir| is_whole &= self.add(id, dir, ENTRIES))?;
+        Ok(is_whole)
+    }
+
+    /// Lets all watches go. Nothing is told until there are new ones.
+    pub(super) fn let_go(&self) {
+        let mut state = lock(&self.state);
+        let phases = std::mem::take(&mut state.phases).into_iter();
+        let journals = std::mem::take(&mut state.journals).into_keys();
+        for wd in phases.chain(journals) {
+            // It may have gone with its directory by now.
+            let _ = inotify::remove_watch(&self.inotify, wd);
         }
         self.count(&state);
-        is_whole
+    }
+
+    fn add(&self, id: Uuid, dir: &Dir, flags: WatchFlags) -> bool {
+        let mut state = lock(&self.state);
+        match inotify::add_watch(&self.inotify, dir.proc_path(), flags) {
+            Ok(wd) => {
+                state.journals.insert(wd, id);
+                self.count(&state);
+                true
+            }
+            Err(errno) => {
+                if !std::mem::replace(&mut state.has_warned, true) {
+                    tracing::warn!(
+                        pod = %id,
+                        error = %errno,
+                        "not all journals can be watched; the others are looked at every now \
+                         and then (is fs.inotify.max_user_watches too small?)"
+                    );
+                }
+                false
+            }
+        }
     }
 
     /// Tells followers of all that has happened until now.

@@ -90,6 +90,7 @@ pub struct Server {
     health: HealthReporter,
     readiness: Readiness,
     inventory: Arc<Inventory>,
+    logs: Arc<Logs>,
     /// Tells streams that the server drains.
     drain: watch::Sender<bool>,
 }
@@ -130,7 +131,7 @@ impl Server {
             config.limits.stream_buffer,
         ));
         inventory.follow();
-        let logs = Logs::new(config.data_dir.clone(), config.watch);
+        let logs = Arc::new(Logs::new(config.data_dir.clone(), config.watch));
         let (drain, draining) = watch::channel(false);
         let readiness = Readiness {
             condition: inventory.condition(),
@@ -170,7 +171,7 @@ impl Server {
             config.info(),
             config.dialect,
             Arc::clone(&inventory),
-            Arc::new(logs),
+            Arc::clone(&logs),
             config.timezone.time_zone(),
             streams,
             requests,
@@ -196,6 +197,7 @@ impl Server {
             health,
             readiness,
             inventory,
+            logs,
             drain,
         })
     }
@@ -216,12 +218,16 @@ impl Server {
     pub fn renewal(&self) -> impl Fn() + Send + 'static + use<> {
         let inventory = Arc::downgrade(&self.inventory);
         let tls = self.tls.clone();
+        let logs = Arc::downgrade(&self.logs);
         move || {
             if let Some(tls) = &tls {
                 tls.reload();
             }
             if let Some(inventory) = inventory.upgrade() {
                 inventory.begin_anew();
+            }
+            if let Some(logs) = logs.upgrade() {
+                logs.begin_anew();
             }
         }
     }

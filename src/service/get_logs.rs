@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{
     Parts,
     inspect_pod::resolve,
-    log_lines::{self, Responses},
+    log_lines::{self, Lines as EntryLines, Responses},
 };
 use crate::{
     api::{GetLogsRequest, GetLogsResponse},
@@ -81,6 +81,8 @@ pub(super) async fn answer(service: &Arc<Parts>, request: GetLogsRequest) -> Res
     let is_to_come = |at_s: u64| Duration::from_secs(at_s) > now;
     let follow = follow && until_s.is_none_or(is_to_come);
     let waits = follow && since_s.is_some_and(is_to_come);
+    // Before anything is opened: then nothing is held on to.
+    let renewals = service.logs.renewals();
     let opening = service.logs.off_the_loop(move |logs| {
         // Before anything is read: then no change is missed.
         let tail = follow.then(|| logs.watch(id));
@@ -134,15 +136,16 @@ pub(super) async fn answer(service: &Arc<Parts>, request: GetLogsRequest) -> Res
     let (sender, receiver) = mpsc::channel(1);
     let stream = Stream {
         logs: Arc::clone(&service.logs),
+        id,
         pod_id,
         draining: service.streams.draining.clone(),
         sender,
     };
     tokio::spawn(async move {
         match opened {
-            Opened::Once(reading) => stream.run(stream.once(reading)).await,
+            Opened::Once(reading) => stream.run(stream.once(reading, renewals)).await,
             Opened::Following(following, first) => {
-                stream.run(stream.follow(*following, first)).await;
+                stream.run(stream.follow(*following, first, renewals)).await;
             }
             Opened::UnknownApp(_) => {}
         }
@@ -201,6 +204,8 @@ struct Reading {
     /// How many lines of the next entry are too many.
     surplus: usize,
     shape: Shape,
+    /// What is left of an entry.
+    entry: Option<EntryLines>,
     responses: Responses,
 }
 
@@ -212,6 +217,7 @@ impl Reading {
             pass,
             surplus: 0,
             shape,
+            entry: None,
             responses: Responses::default(),
         }
     }
@@ -232,19 +238,30 @@ impl Reading {
         true
     }
 
+    /// Goes on with the files as they are now, and lets those go that were open.
+    fn renew(&mut self, logs: &Logs, id: Uuid) {
+        // What is no more has nothing more to say.
+        self.pass.go_on_with(logs.files(id).unwrap_or_default());
+        if let Some(back) = &mut self.back {
+            *back = back.anew(&self.pass);
+        }
+    }
+
     /// Reads on until there is a response or the slice is over. `true` at the end.
     fn read(&mut self, slice: Slice) -> bool {
         if !self.count(slice) {
             return false;
         }
         while !self.responses.is_full() {
-            match self.pass.next(slice) {
-                Step::Entry(found) => {
-                    let lines = log_lines::lines(&found, &self.shape.zone);
-                    for line in lines.skip(std::mem::take(&mut self.surplus)) {
-                        self.responses.push(line);
-                    }
+            if let Some(entry) = &mut self.entry {
+                match entry.nth(std::mem::take(&mut self.surplus)) {
+                    Some(line) => self.responses.push(line),
+                    None => self.entry = None,
                 }
+                continue;
+            }
+            match self.pass.next(slice) {
+                Step::Entry(found) => self.entry = Some(EntryLines::of(found, &self.shape.zone)),
                 Step::Pause => return false,
                 Step::End => {
                     self.responses.flush();
@@ -272,6 +289,7 @@ impl From<Status> for End {
 /// One client's stream.
 struct Stream {
     logs: Arc<Logs>,
+    id: Uuid,
     /// The pod, as the client named it.
     pod_id: String,
     draining: watch::Receiver<bool>,
@@ -302,8 +320,8 @@ impl Stream {
     }
 
     /// Sends what is there (L-5), in one response at least (L-9).
-    async fn once(&self, reading: Reading) -> Result<(), End> {
-        let (_, responses) = self.send_all(reading).await?;
+    async fn once(&self, reading: Reading, mut renewals: watch::Receiver<u64>) -> Result<(), End> {
+        let (_, responses) = self.send_all(reading, None, &mut renewals).await?;
         match responses {
             0 => self.send(GetLogsResponse::default()).await,
             _ => Ok(()),
@@ -316,6 +334,7 @@ impl Stream {
         &self,
         following: Following,
         first: Option<(Reading, bool)>,
+        mut renewals: watch::Receiver<u64>,
     ) -> Result<(), End> {
         let Following {
             mut changed,
@@ -352,7 +371,8 @@ impl Stream {
                     (Reading::new(pass, 0, shape.clone()), is_gone)
                 }
             };
-            let (pass, _) = self.send_all(reading).await?;
+            let sending = self.send_all(reading, Some(&mut follower), &mut renewals);
+            let (pass, _) = sending.await?;
             follower.end(&pass);
             drop(pass);
             if is_last || is_gone {
@@ -367,6 +387,7 @@ impl Stream {
                     biased;
                     slept = self.sleep(sleep) => slept?,
                     _ = changed.changed() => break,
+                    _ = renewals.changed() => break,
                 }
                 if is_over() || follower.is_unwatched() {
                     break;
@@ -377,20 +398,52 @@ impl Stream {
         }
     }
 
-    /// Sends all that there is to read. How far that went, and in how many responses.
-    async fn send_all(&self, mut reading: Reading) -> Result<(Pass, usize), End> {
+    /// Sends all that there is to read. How far that went, and in how many responses. Nothing is
+    /// read before there is room for it; meanwhile the files are let go of if that is asked for.
+    async fn send_all(
+        &self,
+        mut reading: Reading,
+        mut follower: Option<&mut Follower>,
+        renewals: &mut watch::Receiver<u64>,
+    ) -> Result<(Pass, usize), End> {
+        let mut draining = self.draining.clone();
         let mut responses = 0;
         loop {
-            if *self.draining.borrow() {
-                return Err(going_down().into());
-            }
+            let permit = tokio::select! {
+                biased;
+                () = async { drop(draining.wait_for(|is_draining| *is_draining).await) } => {
+                    return Err(going_down().into());
+                }
+                _ = renewals.changed() => None,
+                permit = self.sender.reserve() => Some(permit.map_err(|_| End::Gone)?),
+            };
+            let Some(permit) = permit else {
+                let tail = follower.as_mut().map(|follower| follower.let_go());
+                let id = self.id;
+                let renewed = self.off_the_loop(move |logs| {
+                    if let Some(tail) = tail {
+                        tail.let_go(logs);
+                    }
+                    reading.renew(logs, id);
+                    reading
+                });
+                reading = renewed.await?;
+                continue;
+            };
             let read = self.off_the_loop(move |_| {
                 let is_end = reading.read(Slice::begin());
                 (reading, is_end)
             });
             let is_end;
             (reading, is_end) = read.await?;
-            for response in reading.responses.take() {
+            let mut full = reading.responses.take().into_iter();
+            if let Some(first) = full.next() {
+                responses += 1;
+                permit.send(Ok(first));
+            } else {
+                drop(permit);
+            }
+            for response in full {
                 responses += 1;
                 self.send(response).await?;
             }

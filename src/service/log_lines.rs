@@ -9,13 +9,53 @@ use crate::{api::GetLogsResponse, logs::Found};
 /// What a response stays under, in bytes: what gRPC clients receive by default.
 const RESPONSE_BYTES: usize = 4 << 20;
 
-/// Writes the lines of an entry, the first of which has the entry's time.
-pub(super) fn lines(found: &Found, zone: &TimeZone) -> impl Iterator<Item = String> {
-    let mut parts = found.message.split(|byte| *byte == b'\n');
-    let first = text(parts.next().unwrap_or_default());
-    let first = format!("{} MESSAGE={first}", time(found.realtime_us, zone));
-    let further = parts.filter(|part| !part.is_empty());
-    [first].into_iter().chain(further.map(text))
+/// The lines of an entry, the first of which has the entry's time. Each is made when it is asked
+/// for: of a message there can be millions.
+#[derive(Debug)]
+pub(super) struct Lines {
+    found: Found,
+    zone: TimeZone,
+    /// Where in the message the next line begins; `None` before the first one.
+    next: Option<usize>,
+}
+
+impl Lines {
+    pub(super) fn of(found: Found, zone: &TimeZone) -> Self {
+        Self {
+            found,
+            zone: zone.clone(),
+            next: None,
+        }
+    }
+
+    /// What comes up to the next end of a line, or of the message.
+    fn part(&mut self) -> Option<&[u8]> {
+        let begin = self.next.unwrap_or(0);
+        let rest = self.found.message.get(begin..)?;
+        let length = rest.iter().position(|byte| *byte == b'\n');
+        let part = &rest[..length.unwrap_or(rest.len())];
+        // Behind the end of a message is no line; before it there is one, though it be empty.
+        self.next = Some(begin + part.len() + 1);
+        Some(part)
+    }
+}
+
+impl Iterator for Lines {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        if self.next.is_none() {
+            let time = time(self.found.realtime_us, &self.zone);
+            let first = self.part().map(text)?;
+            return Some(format!("{time} MESSAGE={first}"));
+        }
+        loop {
+            let part = self.part()?;
+            if !part.is_empty() {
+                return Some(text(part));
+            }
+        }
+    }
 }
 
 /// How many lines a message is.
@@ -90,7 +130,7 @@ mod tests {
             realtime_us,
             message: message.to_vec(),
         };
-        let lines: Vec<_> = lines(&found, &TimeZone::UTC).collect();
+        let lines: Vec<_> = Lines::of(found, &TimeZone::UTC).collect();
         assert_eq!(lines.len(), count(message));
         lines
     }

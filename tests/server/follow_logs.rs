@@ -1,18 +1,20 @@
 //! Following logs: through everything that happens to a pod and its files, and with many who
 //! follow at once.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use futures_util::future::join_all;
 use rkt_api::api::GetLogsRequest;
 use rkt_sim::spec::Phase;
-use tonic::Streaming;
+use rustix::process::Signal;
+use tonic::{Code, Streaming};
 use uuid::Uuid;
 
 use crate::{
     hosts::{self, TempHost},
     journals::{Journal, following, journal_dir, lines_of, message, next, of},
     support::{Client, Server, at_once, eventually},
+    watching::in_namespaces,
 };
 
 /// A host with a pod that has a journal, and its server.
@@ -116,6 +118,183 @@ async fn files_may_come_later() {
         assert_eq!(next(&mut stream, 1).await, numbered(1..2));
         fs::remove_dir_all(dir.join(pod.id.simple().to_string())).unwrap();
     }
+}
+
+/// A journal that is deleted, with the directories on the way there, and made anew.
+#[tokio::test]
+async fn journals_may_be_made_anew() {
+    let (host, id, mut journal, server) = served();
+    let client = server.client().await;
+    let mut stream = follow(&client, following(id)).await;
+    let journals = journal_dir(host.dir(), Phase::Run, id);
+    let var = journals.ancestors().nth(2).unwrap();
+    for (number, gone) in [&journals, var, &journals, var].into_iter().enumerate() {
+        journal.log("web", "before it is deleted");
+        assert_eq!(next(&mut stream, 1).await, ["before it is deleted"]);
+        fs::remove_dir_all(gone).unwrap();
+        if number > 1 {
+            let refused = client.clone().get_logs(of(id)).await;
+            assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
+        }
+        journal = Journal::create(host.dir(), id);
+        journal.log("web", "after that");
+        assert_eq!(next(&mut stream, 1).await, ["after that"]);
+    }
+}
+
+#[tokio::test]
+async fn a_hangup_loses_and_repeats_nothing() {
+    let (_host, id, mut journal, server) = served();
+    let client = server.client().await;
+    let mut stream = follow(&client, following(id)).await;
+    let idle = server.client().await;
+    let mut idle = follow(&idle, following(id)).await;
+    let long = "x".repeat(20_000);
+    for number in 0..300 {
+        if number % 37 == 0 {
+            server.signal(Signal::HUP);
+        }
+        journal.log("web", &format!("line {number} {long}"));
+        if number % 41 == 40 {
+            journal.rotate();
+        }
+        if number % 10 == 0 {
+            server.signal(Signal::HUP);
+        }
+    }
+    for stream in [&mut stream, &mut idle] {
+        let heard = next(stream, 300).await;
+        let heard: Vec<_> = heard
+            .iter()
+            .map(|line| line.trim_end_matches('x'))
+            .collect();
+        let expected = numbered(0..300);
+        assert!(
+            heard
+                .iter()
+                .zip(&expected)
+                .all(|(heard, line)| heard.trim() == line)
+        );
+        assert_eq!(heard.len(), 300);
+    }
+    server.signal(Signal::HUP);
+    journal.log("web", "line 300");
+    assert_eq!(next(&mut stream, 1).await, numbered(300..301));
+    assert_eq!(next(&mut idle, 1).await, numbered(300..301));
+}
+
+/// Files that are no more are kept for who reads slowly, until a hangup.
+#[tokio::test]
+async fn a_hangup_lets_go_of_files() {
+    for request in [of as fn(Uuid) -> GetLogsRequest, following] {
+        let (_host, id, mut journal, server) = served();
+        let long = "x".repeat(100_000);
+        for _ in 0..200 {
+            journal.log("web", &long);
+        }
+        let client = server.client().await;
+        let mut idle = follow(&client, request(id)).await;
+        assert_eq!(next(&mut idle, 1).await[0], long);
+        fs::remove_file(journal.path()).unwrap();
+        let gone = || {
+            let descriptors = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+            let targets = descriptors.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+            let gone = targets.filter(|to| to.to_string_lossy().ends_with(" (deleted)"));
+            gone.count()
+        };
+        assert!(gone() > 0);
+        server.signal(Signal::HUP);
+        eventually("the file is let go of", || gone() == 0);
+    }
+}
+
+/// A file system that is in use is gone as soon as it is let go of; on the one in its place, one
+/// goes on.
+#[tokio::test]
+async fn a_file_system_may_be_exchanged() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("rkt");
+    fs::create_dir(&dir).unwrap();
+    let mount = format!("mount -t tmpfs none '{}'", dir.display());
+    let Some(command) = in_namespaces(&mount, &dir) else {
+        return;
+    };
+    let server = Server::listen(command);
+    let inside = format!("/proc/{}/root{}", server.pid(), dir.display());
+    let pod = hosts::pod(1, Phase::Run);
+    let write = || {
+        let host = rkt_sim::host::Host::create(&inside).unwrap();
+        host.write_pod(&pod).unwrap();
+        Journal::create(Path::new(&inside), pod.id)
+    };
+    let mut journal = write();
+    journal.log("web", "on the old one");
+    let client = server.client().await;
+    let mut stream = follow(&client, following(pod.id)).await;
+    assert_eq!(next(&mut stream, 1).await, ["on the old one"]);
+    drop(journal);
+    let in_server = |args: &[&str]| {
+        let mut command = Command::new("nsenter");
+        let target = server.pid().to_string();
+        command.args(["--target", &target, "--user", "--mount"]);
+        assert!(command.args(args).arg(&dir).status().unwrap().success());
+    };
+    in_server(&["umount", "--lazy"]);
+    in_server(&["mount", "-t", "tmpfs", "none"]);
+    let mut journal = write();
+    journal.log("web", "on the new one");
+    server.signal(Signal::HUP);
+    assert_eq!(next(&mut stream, 1).await, ["on the new one"]);
+    journal.log("web", "and more");
+    assert_eq!(next(&mut stream, 1).await, ["and more"]);
+}
+
+/// Where the system lets nothing be watched, what comes is found all the same.
+#[tokio::test]
+async fn journals_may_be_unwatched() {
+    let host = TempHost::create();
+    let pod = hosts::pod(1, Phase::Run);
+    host.add(&pod);
+    let mut journal = Journal::create(host.dir(), pod.id);
+    let limit = "echo 3 > /proc/sys/user/max_inotify_watches";
+    let Some(command) = in_namespaces(limit, host.dir()) else {
+        return;
+    };
+    let server = Server::listen(command);
+    let client = server.client().await;
+    let mut stream = follow(&client, following(pod.id)).await;
+    for number in 0..6 {
+        journal.log("web", &format!("line {number}"));
+        assert_eq!(next(&mut stream, 1).await, numbered(number..number + 1));
+        if number % 2 == 0 {
+            journal.rotate();
+        }
+    }
+    assert_eq!(server.log().matches("journals can be watched").count(), 1);
+}
+
+/// Many who follow, while files are put away faster than they are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_follow_through_rotations() {
+    const FOLLOWERS: usize = 50;
+    const LINES: usize = 2_000;
+
+    let (_host, id, mut journal, server) = served();
+    let client = server.client().await;
+    let open = (0..FOLLOWERS).map(|_| follow(&client, following(id)));
+    let mut streams = join_all(open).await;
+    let writing = tokio::task::spawn_blocking(move || {
+        for number in 0..LINES {
+            journal.log("web", &format!("line {number}"));
+            if number % 20 == 19 {
+                journal.rotate();
+            }
+        }
+    });
+    let heard = join_all(streams.iter_mut().map(|stream| next(stream, LINES))).await;
+    writing.await.unwrap();
+    let expected = numbered(0..LINES);
+    assert!(heard.iter().all(|heard| *heard == expected));
 }
 
 /// A writer that begins its file anew in place: what comes then is another journal.

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -31,10 +32,11 @@ pub struct Journal {
     machine: PathBuf,
     writer: Writer,
     file: File,
-    /// How many files there have been.
-    files: u128,
     lines: u64,
 }
+
+/// How many files there have been: each has an id of its own.
+static FILES: AtomicU64 = AtomicU64::new(0);
 
 /// The directory of the journals of a pod in `phase`.
 pub fn journal_dir(data_dir: &Path, phase: Phase, id: Uuid) -> PathBuf {
@@ -48,21 +50,31 @@ impl Journal {
         let dir = journal_dir(data_dir, Phase::Run, id);
         let machine = dir.join(id.simple().to_string());
         fs::create_dir_all(&machine).unwrap();
-        let (writer, file) = begin(&machine, 1, 1);
+        let (writer, file) = begin(&machine, 1);
         Self {
             machine,
             writer,
             file,
-            files: 1,
             lines: 0,
         }
     }
 
+    /// The file that is being written.
+    pub fn path(&self) -> PathBuf {
+        self.machine.join(layout::pod::JOURNAL)
+    }
+
     /// Writes a line of an app; the time of line `n` is `n` seconds after the epoch.
     pub fn log(&mut self, app: &str, message: &str) {
+        self.log_at((self.lines + 1) * 1_000_000, app, message);
+    }
+
+    /// Writes a line with a time of its own.
+    pub fn log_at(&mut self, realtime_us: u64, app: &str, message: impl AsRef<[u8]>) {
         self.lines += 1;
+        let message = message.as_ref();
         let entry = Entry {
-            realtime_us: self.lines * 1_000_000,
+            realtime_us,
             monotonic_us: self.lines * 1_000_000,
             boot_id: BOOT,
             fields: &[
@@ -84,20 +96,18 @@ impl Journal {
             span.first_seqnum,
             span.first_realtime_us
         );
-        let current = self.machine.join(layout::pod::JOURNAL);
-        fs::rename(current, self.machine.join(archived)).unwrap();
+        fs::rename(self.path(), self.machine.join(archived)).unwrap();
         let archive = self.writer.set_state(State::Archived);
         archive.apply_to(&self.file).unwrap();
-        self.files += 1;
-        (self.writer, self.file) = begin(&self.machine, self.files, span.last_seqnum + 1);
+        (self.writer, self.file) = begin(&self.machine, span.last_seqnum + 1);
     }
 }
 
-fn begin(machine: &Path, number: u128, first_seqnum: u64) -> (Writer, File) {
+fn begin(machine: &Path, first_seqnum: u64) -> (Writer, File) {
     let options = Options {
         first_seqnum,
         ..Options::new(Ids {
-            file: Uuid::from_u128(number),
+            file: Uuid::from_u128(FILES.fetch_add(1, Ordering::Relaxed).into()),
             machine: Uuid::from_u128(0x3ac41e),
             boot: BOOT,
             seqnum: Uuid::from_u128(1),

@@ -19,6 +19,7 @@ mod json;
 mod lifecycle;
 mod limits;
 mod listeners;
+mod logs;
 mod logs_truth;
 mod manager;
 mod marks;

@@ -25,7 +25,7 @@ use crate::{
 
 /// The command that runs the server on `dir` in namespaces of its own, where it is root, after
 /// `script`. `None` where the system does not let the tests have any.
-fn in_namespaces(script: &str, dir: &Path) -> Option<Command> {
+pub fn in_namespaces(script: &str, dir: &Path) -> Option<Command> {
     let unshare = || {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount"]);

@@ -23,6 +23,8 @@ pub(super) struct Chain {
     first: Option<u64>,
     arrays: Vec<Array>,
     count: u64,
+    /// Whether there were more once.
+    is_torn: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,8 +89,10 @@ impl Chain {
             first,
             arrays,
             count: count.min(capacity),
+            is_torn: false,
         };
         chain.trim(journal);
+        chain.is_torn = chain.count < count;
         chain
     }
 
@@ -101,6 +105,11 @@ impl Chain {
         if self.count == least && least > 0 {
             self.count = self.behind(journal, u64::MAX);
         }
+    }
+
+    /// Whether entries are missing at the end, though they may be in the file.
+    pub(super) fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// How many entries there are at most.

@@ -1,7 +1,8 @@
 //! Going through the entries of a file that have one of some fields, in either direction.
 //!
 //! A file may be damaged or lie: an entry that is not there is passed over, none comes twice,
-//! and entries do not overlap, so that all together take no longer than the file is long.
+//! and entries do not overlap, so that all together take no longer than the file is long. Where
+//! the list of a field is torn, all entries are looked at: they may be there without it.
 
 use std::collections::BinaryHeap;
 
@@ -34,6 +35,8 @@ pub enum Direction {
 #[derive(Debug)]
 pub struct Cursor {
     direction: Direction,
+    /// The data objects one of which an entry is to have, where no list tells that.
+    having: Option<Vec<u64>>,
     lists: Vec<List>,
     /// The next entry of each list that has one, the next one of all on top.
     heads: BinaryHeap<(Rank, usize)>,
@@ -63,14 +66,21 @@ impl Cursor {
         direction: Direction,
         after: u64,
     ) -> Self {
+        let mut having = None;
         let chains = match selection {
             Selection::All => vec![Chain::of_all(journal)],
             Selection::Having(payloads) => {
-                let having = |payload: &Vec<u8>| {
+                let list = |payload: &Vec<u8>| {
                     let data = journal.find(payload).ok()??;
-                    Chain::of_data(journal, data).ok()
+                    Some((data, Chain::of_data(journal, data).ok()?))
                 };
-                payloads.iter().filter_map(having).collect()
+                let lists: Vec<_> = payloads.iter().filter_map(list).collect();
+                if lists.iter().any(|(_, chain)| chain.is_torn()) {
+                    having = Some(lists.iter().map(|(data, _)| *data).collect());
+                    vec![Chain::of_all(journal)]
+                } else {
+                    lists.into_iter().map(|(_, chain)| chain).collect()
+                }
             }
         };
         let list = |chain: Chain| List {
@@ -85,6 +95,7 @@ impl Cursor {
         let last = journal.last;
         let mut cursor = Self {
             direction,
+            having,
             heads: BinaryHeap::with_capacity(lists.len()),
             lists,
             from: after.saturating_add(1),
@@ -98,6 +109,16 @@ impl Cursor {
 
     /// The next entry.
     pub fn next<S: ReadAt>(&mut self, journal: &mut Journal<S>) -> Option<Entry> {
+        loop {
+            if let Some(entry) = self.step(journal)? {
+                return Some(entry);
+            }
+        }
+    }
+
+    /// Looks at one entry more, for those who have only so much time: `Some(None)` if it is not
+    /// to be taken, `None` at the end.
+    pub fn step<S: ReadAt>(&mut self, journal: &mut Journal<S>) -> Option<Option<Entry>> {
         while let Some((rank, list)) = self.heads.pop() {
             let offset = self.direction.offset(rank);
             self.advance(journal, list);
@@ -113,7 +134,11 @@ impl Cursor {
                 Direction::Backward if entry.end() > self.to => continue,
                 Direction::Backward => self.to = offset,
             }
-            return Some(entry);
+            let is_selected = match &self.having {
+                Some(having) => journal.has_one_of(&entry, having),
+                None => true,
+            };
+            return Some(is_selected.then_some(entry));
         }
         None
     }

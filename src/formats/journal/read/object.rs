@@ -106,13 +106,7 @@ impl<S: ReadAt> Journal<S> {
     /// also where it cannot be read.
     pub fn message(&mut self, entry: &Entry) -> Option<Vec<u8>> {
         const PREFIX: &[u8] = b"MESSAGE=";
-        let item_bytes = match self.header.is_compact {
-            true => COMPACT_ITEM_BYTES,
-            false => entry::ITEM_BYTES as u64,
-        };
-        let count = (entry.size_bytes - entry::ITEMS as u64) / item_bytes;
-        for item in 0..count.min(MAX_ITEMS) {
-            let place = entry.offset + entry::ITEMS as u64 + item * item_bytes;
+        for place in self.items(entry) {
             let Ok(data) = self.offset_at(place) else {
                 return None;
             };
@@ -135,6 +129,23 @@ impl<S: ReadAt> Journal<S> {
             }
         }
         None
+    }
+
+    /// Whether the entry has one of these data objects.
+    pub(super) fn has_one_of(&mut self, entry: &Entry, data: &[u64]) -> bool {
+        let mut items = self.items(entry);
+        items.any(|place| self.offset_at(place).is_ok_and(|item| data.contains(&item)))
+    }
+
+    /// Where the numbers of an entry's data objects are.
+    fn items(&self, entry: &Entry) -> impl Iterator<Item = u64> + use<S> {
+        let item_bytes = match self.header.is_compact {
+            true => COMPACT_ITEM_BYTES,
+            false => entry::ITEM_BYTES as u64,
+        };
+        let first = entry.offset + entry::ITEMS as u64;
+        let count = (entry.size_bytes - entry::ITEMS as u64) / item_bytes;
+        (0..count.min(MAX_ITEMS)).map(move |item| first + item * item_bytes)
     }
 
     /// The number of an item or of an array's slot.

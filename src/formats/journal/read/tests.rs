@@ -277,6 +277,9 @@ proptest! {
             prop_assert!(read.len() >= least.len());
             prop_assert_eq!(&read[..], &all[..read.len()]);
         }
+        // Whichever way one asks, the same lines have survived.
+        let of_all = |selection| read(&bytes[..], &selection, Direction::Forward).unwrap_or_default();
+        prop_assert_eq!(of_all(Selection::All), of_all(selection(&APPS)));
     }
 
     #[test]
