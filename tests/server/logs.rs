@@ -157,8 +157,8 @@ async fn requests_may_ask_for_the_extreme() {
     assert!(is_silent);
 }
 
-/// Puts something else where `path` was.
-fn replace(path: &Path, with: &str) {
+/// Puts something else where `path` was. `beside` is a path that is free.
+fn replace(path: &Path, with: &str, beside: &Path) {
     match path.is_dir() {
         true => fs::remove_dir(path).unwrap(),
         false => fs::remove_file(path).unwrap(),
@@ -171,7 +171,11 @@ fn replace(path: &Path, with: &str) {
         "link" => symlink("/dev/zero", path).unwrap(),
         "link to itself" => symlink(path, path).unwrap(),
         "directory" => fs::create_dir(path).unwrap(),
-        "socket" => drop(UnixListener::bind(path).unwrap()),
+        "socket" => {
+            // Those who listen name it in no more than 108 bytes.
+            drop(UnixListener::bind(beside).unwrap());
+            fs::rename(beside, path).unwrap();
+        }
         "file" => fs::write(path, "no journal").unwrap(),
         other => panic!("what is {other}?"),
     }
@@ -181,7 +185,6 @@ fn replace(path: &Path, with: &str) {
 #[tokio::test]
 async fn a_journal_may_be_replaced_by_anything() {
     let (host, id, mut journal) = host();
-    // Sockets have short names.
     journal.log("web", "line 0");
     journal.rotate();
     journal.log("web", "line 1");
@@ -205,7 +208,7 @@ async fn a_journal_may_be_replaced_by_anything() {
     .into_iter()
     .enumerate()
     {
-        replace(&path, with);
+        replace(&path, with, &host.beside("socket"));
         assert_eq!(messages(&client, of(id)).await, ["line 0"], "{with}");
         // What is moved away is followed as long as it is a journal of the pod.
         fs::rename(&path, host.beside("other")).unwrap();
