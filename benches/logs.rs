@@ -29,7 +29,11 @@ fn journal(mib: u64) -> (NamedTempFile, u64) {
     let bytes = mib << 20;
     let boot = Uuid::from_u128(3);
     let mut writer = Writer::new(&Options {
-        growth: Growth::Systemd,
+        // In steps of 8 MiB, the smallest would have no line.
+        growth: match mib {
+            ..8 => Growth::Page,
+            _ => Growth::Systemd,
+        },
         expected_payloads: u32::try_from(bytes / 500).expect("a number of payloads"),
         ..Options::new(Ids {
             file: Uuid::from_u128(1),

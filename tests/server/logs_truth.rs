@@ -3,7 +3,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
@@ -269,6 +271,12 @@ fn entries() -> Vec<u8> {
     text
 }
 
+/// The program of systemd that writes journals. `RKT_JOURNAL_REMOTE` names that of another version.
+fn program() -> OsString {
+    let named = env::var_os("RKT_JOURNAL_REMOTE");
+    named.unwrap_or_else(|| "/lib/systemd/systemd-journal-remote".into())
+}
+
 #[tokio::test]
 #[ignore = "needs systemd-journal-remote"]
 async fn what_systemd_writes_is_read_as_journalctl_does() {
@@ -276,7 +284,7 @@ async fn what_systemd_writes_is_read_as_journalctl_does() {
         for compact in ["0", "1"] {
             for compress in ["yes", "no"] {
                 let temp = tempfile::tempdir().unwrap();
-                let mut child = Command::new("/lib/systemd/systemd-journal-remote")
+                let mut child = Command::new(program())
                     .arg(format!("--compress={compress}"))
                     .arg("--output")
                     .arg(temp.path().join("system.journal"))
