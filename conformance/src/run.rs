@@ -66,7 +66,7 @@ pub enum RunError {
 pub struct Options {
     /// What their settings have in common.
     pub props: Arc<Props>,
-    /// How many cases are run at once, and how many hosts there are at once.
+    /// How many cases are run at once, and how many hosts there are at once, beside scenes.
     pub jobs: NonZeroUsize,
     /// Which failures are known.
     pub known: KnownFailing,
@@ -205,20 +205,25 @@ impl Runner<'_> {
         each.await;
     }
 
+    /// Scenes wait most of the time, so all of them do at once, beside the other groups.
     async fn groups(&self, groups: Vec<Group<'_>>) {
-        let at_once = match self.props.source {
+        if matches!(self.props.source, Source::Lent { .. }) {
             // There is one directory.
-            Source::Lent { .. } => 1,
-            _ => self.jobs,
-        };
-        let each = stream::iter(groups).for_each_concurrent(at_once, |group| async move {
-            match group {
-                Group::Scene(scene, turns) => self.scene(scene, turns).await,
-                Group::Own(host, turn) => self.own(host, turn).await,
-                Group::Still(host, turns) => self.still(host, turns).await,
-            }
-        });
-        each.await;
+            return stream::iter(groups).for_each(|it| self.group(it)).await;
+        }
+        let is_scene = |group: &Group<'_>| matches!(group, Group::Scene(..));
+        let (scenes, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_scene);
+        let scenes = stream::iter(scenes).for_each_concurrent(None, |it| self.group(it));
+        let others = stream::iter(others).for_each_concurrent(self.jobs, |it| self.group(it));
+        future::join(scenes, others).await;
+    }
+
+    async fn group(&self, group: Group<'_>) {
+        match group {
+            Group::Scene(scene, turns) => self.scene(scene, turns).await,
+            Group::Own(host, turn) => self.own(host, turn).await,
+            Group::Still(host, turns) => self.still(host, turns).await,
+        }
     }
 
     /// Cases that share a host, each on a handle of its own.
@@ -263,10 +268,9 @@ impl Runner<'_> {
         close(setting).await;
     }
 
-    /// Cases that watch one run of steps. They count as one: most of the time they wait. Each
+    /// Cases that watch one run of steps. They need no permit: most of the time they wait. Each
     /// has a connection for itself, so that none of them slows the others.
     async fn scene(&self, scene: &'static SceneDef, turns: Vec<Turn<'_>>) {
-        let _permit = self.permit().await;
         let Some(setting) = self.setting(scene.host, &turns).await else {
             return;
         };
