@@ -13,6 +13,9 @@ use rkt_conformance::{exit::Exit, report::ReportError, run::RunError};
 /// What shells name the end by SIGPIPE.
 const PIPE_BROKEN: u8 = 128 + 13;
 
+/// What a server exits with that cannot start (SV-2).
+const NOT_STARTED: u8 = 254;
+
 fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Run(args) => commands::run::run(&args),
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     }
     eprintln!("rkt-conformance: {error}");
     match error {
+        Error::Serve(error) if error.is_of_start() => return NOT_STARTED.into(),
         Error::Usage(_) | Error::File { .. } | Error::Ambiguous(_) => Exit::Usage,
         Error::Unmatched(_) | Error::NothingQuick => Exit::NothingMatched,
         Error::Run(RunError::Target(_)) | Error::Lent(_) => Exit::Unreachable,

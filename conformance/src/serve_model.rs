@@ -39,8 +39,8 @@ const LINES_AHEAD: usize = 16;
 /// {"error": …}. When standard input ends, the host stays as it is and is served on.
 ///
 /// Says "API service running" on standard error once it answers, with the address. SIGINT and
-/// SIGTERM end it in good order: streams end with UNAVAILABLE. Exits with 0 then, with 1 when
-/// it cannot serve.
+/// SIGTERM end it in good order: streams end with UNAVAILABLE. Exits with 0 then, with 254 when
+/// it cannot start, and with 1 when it cannot go on.
 #[derive(Debug, clap::Args)]
 pub struct ServeModel {
     /// The description of the host, as rkt-sim takes it, without faults
@@ -107,6 +107,20 @@ pub enum Error {
     /// Signals cannot be waited for.
     #[error("failed to wait for signals: {0}")]
     Signals(io::Error),
+}
+
+impl Error {
+    /// Whether the server never came to answer (SV-2).
+    pub fn is_of_start(&self) -> bool {
+        match self {
+            Self::Read { .. }
+            | Self::Spec { .. }
+            | Self::Unmodelled { .. }
+            | Self::Listen { .. }
+            | Self::Signals(_) => true,
+            Self::Serve(_) | Self::Stdin(_) | Self::Answer(_) => false,
+        }
+    }
 }
 
 /// Serves until SIGINT or SIGTERM.

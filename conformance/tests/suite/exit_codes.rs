@@ -88,6 +88,35 @@ async fn who_speaks_no_grpc_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_model_that_cannot_start_exits_as_a_server_does() {
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join("host.json");
+    let spec = path.to_str().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let args = ["serve-model", "--spec", spec, "--listen", &listen];
+    for (description, sentence) in [
+        (None, "rkt-conformance: failed to read the description "),
+        (
+            Some("{"),
+            "rkt-conformance: failed to read the description ",
+        ),
+        (
+            Some("{}"),
+            "rkt-conformance: failed to listen on 127.0.0.1:",
+        ),
+    ] {
+        if let Some(description) = description {
+            fs::write(&path, description).unwrap();
+        }
+        let ran = program(&args).await;
+        assert_eq!(ran.exit, 254, "{description:?}: {ran:?}");
+        assert!(ran.stderr.starts_with(sentence), "{ran:?}");
+        assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_matched_is_4() {
     // Found out before anybody is called.
     for args in [
