@@ -22,6 +22,13 @@ const SAMPLE: usize = 16;
 /// How often it is tried while the ids keep changing.
 const TRIES: usize = 10;
 
+/// No id, and too long to come back whole: what an error says travels in a header, and clients
+/// take 8 or 16 KiB of those.
+pub(super) const LONG: &str = match std::str::from_utf8(&[b'0'; 32 << 10]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
 /// That `id`, which `content` describes, is refused (MUST) with `code` (SHOULD).
 pub(super) fn refused<R: Resource>(content: &str, id: &'static str, code: Code) -> [Case; 2] {
     let wanted = text::code(code);

@@ -23,6 +23,11 @@ pub(super) fn cases() -> Vec<Case> {
         "no-uuid",
         Code::InvalidArgument,
     ));
+    cases.extend(ids::refused::<Pod>(
+        "long-id",
+        ids::LONG,
+        Code::InvalidArgument,
+    ));
     let clause = &clause::P_17;
     cases.extend([
         ids::full::<Pod>(clause),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::answer::{ask, check, count, due, of, of_app, show};
 use crate::{
     case::{Case, Method, Objection, On, Verdict},
+    cases::ids::LONG,
     clause::{self, Clause},
     hosts::logs::{APP, LOST, PLAIN, PLAIN_APPS, RICH, RICH_APPS, STILL, WITHOUT_JOURNAL},
     stage::Stage,
@@ -58,7 +59,9 @@ fn wrong_pods() -> Vec<Case> {
         };
         refused(clause, name, named(id), (*id).to_owned())
     });
-    cases.collect()
+    // Nobody can expect all of it in a message.
+    let long = refused(&clause::W_3, "long-id", named(LONG), String::new());
+    cases.chain(long).collect()
 }
 
 fn wrong_lines() -> Vec<Case> {
