@@ -16,7 +16,7 @@ use crate::{
     cases::streams::SECOND_NS,
     clause::{self, Clause},
     clock,
-    hosts::logs::{LIVING_APPS, TALKING},
+    hosts::logs::{LIVING_APPS, PLAIN, PLAIN_APPS, STILL, TALKING},
     stage::Stage,
 };
 
@@ -91,8 +91,12 @@ impl fmt::Display for Place {
     }
 }
 
+/// How many seconds one follows where nothing is written: one and a part.
+const SILENT_S: i64 = 2;
+
 pub(super) fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
+    let silence = Case::new(Method::GetLogs, &clause::L_11, "silence", silence);
+    let mut cases = vec![silence.on(On::Still(&STILL))];
     for since in Place::ALL {
         for until in Place::ALL {
             let content = format!("clock/since:{since},until:{until}");
@@ -119,6 +123,17 @@ fn clause_of(since: Place, until: Place) -> &'static Clause {
         (since, _) if since.is_set() => &clause::L_4,
         _ => &clause::L_6,
     }
+}
+
+/// That a stream ends in time although nothing is written.
+async fn silence(stage: Stage) -> Verdict {
+    let request = GetLogsRequest {
+        until_time: clock::now_unix_ns().div_euclid(SECOND_NS) + SILENT_S,
+        ..of_app(PLAIN, PLAIN_APPS[0])
+    };
+    let mut follower = Follower::open(&stage, request).await?;
+    follower.ends(&stage).await?;
+    follower.judge(&stage)
 }
 
 /// Follows with bounds at these places in every company at once.

@@ -9,13 +9,14 @@ use uuid::Uuid;
 use super::{
     answer::{check, due, of_app},
     follower::Follower,
+    refusals::checked,
 };
 use crate::{
     case::{Case, Method, Objection, On, Verdict},
     cases::streams::SECOND_NS,
     clause::{self, Clause},
     clock,
-    hosts::logs::{PLAIN, PLAIN_APPS, RICH, RICH_APPS, SECOND_S, STILL},
+    hosts::logs::{MESSAGES, PLAIN, PLAIN_APPS, RICH, RICH_APPS, SECOND_S, SHORT, STILL},
     stage::Stage,
 };
 
@@ -282,7 +283,7 @@ impl Combination {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [instant(), must(), following()]
+    [instant(), split(), must(), following()]
         .into_iter()
         .flatten()
         .collect()
@@ -302,6 +303,22 @@ fn instant() -> Vec<Case> {
         cases.push(case(combination, format!("rich/{combination}")).decided());
     }
     cases
+}
+
+/// How many lines come of the messages that are split.
+const SPLIT_LINES: i32 = 12;
+
+/// Each number of lines of messages that begin and end with newlines, or are nothing else.
+fn split() -> Vec<Case> {
+    let (app, _) = SHORT[1];
+    let cases = (1..=SPLIT_LINES).map(|lines| {
+        let request = GetLogsRequest {
+            lines,
+            ..of_app(MESSAGES, app)
+        };
+        checked(&clause::L_3, format!("{app}/lines:{lines}"), request).decided()
+    });
+    cases.collect()
 }
 
 /// Where it makes no difference: each line is an entry of an app's, and none is near the
