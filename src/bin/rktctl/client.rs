@@ -1,0 +1,276 @@
+//! The calls of the API, over whatever connection the command line asks for. What is asked, and
+//! what becomes of the answers, is not known here.
+
+use std::{fs, path::Path, time::Duration};
+
+use rkt_api::api::{
+    EventFilter, GetInfoRequest, GetLogsRequest, GetLogsResponse, Image, ImageFilter, Info,
+    InspectImageRequest, InspectPodRequest, ListImagesRequest, ListImagesResponse, ListPodsRequest,
+    ListPodsResponse, ListenEventsRequest, ListenEventsResponse, Pod, PodFilter,
+    public_api_client::PublicApiClient,
+};
+use tokio::time::timeout;
+use tonic::{
+    Response, Status, Streaming,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+
+use crate::{
+    cli::{Connection, Tls},
+    error::Error,
+};
+
+/// How often a connection on which nothing happens is tried: who follows a stream would never
+/// learn that the other end is gone.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A connection to a server.
+pub struct Client {
+    api: PublicApiClient<Channel>,
+    answer_timeout: Duration,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] when the address is none, [`Error::File`] when a certificate or key cannot
+    /// be read, [`Error::Unreachable`] when nobody takes the connection in time.
+    pub async fn connect(connection: &Connection) -> Result<Self, Error> {
+        let unreachable = |cause: String| Error::Unreachable {
+            address: connection.address.clone(),
+            cause,
+        };
+        let endpoint = endpoint(connection)?;
+        let connected = timeout(connection.timeout, endpoint.connect()).await;
+        let channel = connected
+            .map_err(|_| unreachable(format!("no connection within {:?}", connection.timeout)))?
+            .map_err(|error| unreachable(causes(&error)))?;
+        Ok(Self {
+            // A host with many pods has a long answer.
+            api: PublicApiClient::new(channel).max_decoding_message_size(usize::MAX),
+            answer_timeout: connection.timeout,
+        })
+    }
+
+    /// Calls GetInfo.
+    pub async fn info(&mut self) -> Result<Info, Error> {
+        let call = self.api.get_info(GetInfoRequest {});
+        let answer = answer(self.answer_timeout, call).await?;
+        present(answer.info, "info")
+    }
+
+    /// Calls ListPods.
+    pub async fn pods(
+        &mut self,
+        filters: Vec<PodFilter>,
+        detail: bool,
+    ) -> Result<ListPodsResponse, Error> {
+        let call = self.api.list_pods(ListPodsRequest { filters, detail });
+        answer(self.answer_timeout, call).await
+    }
+
+    /// Calls InspectPod.
+    pub async fn pod(&mut self, id: String) -> Result<Pod, Error> {
+        let call = self.api.inspect_pod(InspectPodRequest { id });
+        let answer = answer(self.answer_timeout, call).await?;
+        present(answer.pod, "pod")
+    }
+
+    /// Calls ListImages.
+    pub async fn images(
+        &mut self,
+        filters: Vec<ImageFilter>,
+        detail: bool,
+    ) -> Result<ListImagesResponse, Error> {
+        let call = self.api.list_images(ListImagesRequest { filters, detail });
+        answer(self.answer_timeout, call).await
+    }
+
+    /// Calls InspectImage.
+    pub async fn image(&mut self, id: String) -> Result<Image, Error> {
+        let call = self.api.inspect_image(InspectImageRequest { id });
+        let answer = answer(self.answer_timeout, call).await?;
+        present(answer.image, "image")
+    }
+
+    /// Calls ListenEvents, and gives the stream once it has begun.
+    pub async fn events(
+        &mut self,
+        filter: EventFilter,
+    ) -> Result<Streaming<ListenEventsResponse>, Error> {
+        let filter = Some(filter);
+        let call = self.api.listen_events(ListenEventsRequest { filter });
+        answer(self.answer_timeout, call).await
+    }
+
+    /// Calls GetLogs, and gives the stream once it has begun.
+    pub async fn logs(
+        &mut self,
+        request: GetLogsRequest,
+    ) -> Result<Streaming<GetLogsResponse>, Error> {
+        answer(self.answer_timeout, self.api.get_logs(request)).await
+    }
+
+    /// The next message of a stream that does not follow, which does not take long to come.
+    pub async fn next_soon<M>(&self, stream: &mut Streaming<M>) -> Result<Option<M>, Error> {
+        let message = timeout(self.answer_timeout, stream.message()).await;
+        Ok(message.map_err(|_| no_answer(self.answer_timeout))??)
+    }
+}
+
+/// The answer to a call, if it comes in time.
+async fn answer<M>(
+    answer_timeout: Duration,
+    call: impl Future<Output = Result<Response<M>, Status>>,
+) -> Result<M, Error> {
+    let response = timeout(answer_timeout, call).await;
+    let response = response.map_err(|_| no_answer(answer_timeout))??;
+    Ok(response.into_inner())
+}
+
+fn no_answer(answer_timeout: Duration) -> Error {
+    Status::deadline_exceeded(format!("no answer within {answer_timeout:?}")).into()
+}
+
+/// What an answer must have.
+fn present<M>(field: Option<M>, name: &str) -> Result<M, Error> {
+    field.ok_or_else(|| Status::internal(format!("the server's answer has no {name}")).into())
+}
+
+fn endpoint(connection: &Connection) -> Result<Endpoint, Error> {
+    let Connection { address, tls, .. } = connection;
+    let wrong = || {
+        Error::Usage(format!(
+            "'{address}' is no address: it is HOST:PORT, unix:PATH, http://HOST:PORT or \
+             https://HOST:PORT"
+        ))
+    };
+    let (url, is_tls) = match address.split_once("://") {
+        // Whoever can read what passes through the socket's file needs no certificate.
+        None if address.starts_with("unix:") => (address.clone(), false),
+        None if tls.is_given() => (format!("https://{address}"), true),
+        None => (format!("http://{address}"), false),
+        Some(("https", _)) => (address.clone(), true),
+        Some(("http", _)) if tls.is_given() => {
+            let text = "an address with http:// cannot be asked by TLS; give https:// or no scheme";
+            return Err(Error::Usage(text.to_owned()));
+        }
+        Some(("http", _)) => (address.clone(), false),
+        Some(_) => return Err(wrong()),
+    };
+    if address == "unix:" || !address.contains(':') {
+        return Err(wrong());
+    }
+    let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
+    let endpoint = match is_tls {
+        true => endpoint
+            .tls_config(tls_config(tls)?)
+            .map_err(|error| Error::Usage(format!("TLS cannot be set up: {}", causes(&error))))?,
+        false => endpoint,
+    };
+    Ok(endpoint
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(connection.timeout))
+}
+
+fn tls_config(tls: &Tls) -> Result<ClientTlsConfig, Error> {
+    let mut config = match &tls.ca {
+        Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
+        None => ClientTlsConfig::new().with_native_roots(),
+    };
+    config = match (&tls.cert, &tls.key) {
+        (Some(cert), Some(key)) => config.identity(Identity::from_pem(read(cert)?, read(key)?)),
+        (None, None) => config,
+        _ => {
+            let text = "--tls-cert and --tls-key belong together";
+            return Err(Error::Usage(text.to_owned()));
+        }
+    };
+    Ok(match &tls.server_name {
+        Some(name) => config.domain_name(name),
+        None => config,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// An error and what caused it, each cause once.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        connection: Connection,
+    }
+
+    fn endpoint_of(args: &[&str]) -> Result<String, String> {
+        let program = ["rktctl"];
+        let only = Only::try_parse_from(program.iter().chain(args)).unwrap();
+        match endpoint(&only.connection) {
+            Ok(endpoint) => Ok(endpoint.uri().to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[tokio::test]
+    async fn addresses_are_read_as_people_write_them() {
+        for (args, uri) in [
+            (
+                &["--address=localhost:15441"][..],
+                "http://localhost:15441/",
+            ),
+            (&["--address=[::1]:1"], "http://[::1]:1/"),
+            (&["--address=http://rkt.example:1"], "http://rkt.example:1/"),
+            (&["--address=https://rkt.example"], "https://rkt.example/"),
+            (
+                &["--address=rkt.example:1", "--tls-server-name=a.example"],
+                "https://rkt.example:1/",
+            ),
+        ] {
+            assert_eq!(endpoint_of(args).as_deref(), Ok(uri), "{args:?}");
+        }
+        assert!(endpoint_of(&["--address=unix:/run/rkt/api.sock"]).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_address_is_a_wrong_command_line() {
+        for address in [
+            "",
+            "localhost",
+            "unix:",
+            "ftp://localhost:1",
+            "no address:1",
+        ] {
+            let error = endpoint_of(&["--address", address]).unwrap_err();
+            assert!(error.contains("is no address"), "{address}: {error}");
+        }
+        let error = endpoint_of(&["--address=http://a:1", "--tls-server-name=a"]).unwrap_err();
+        assert!(error.contains("https://"), "{error}");
+        let error = endpoint_of(&["--address=a:1", "--tls-cert=/a"]).unwrap_err();
+        assert!(error.contains("belong together"), "{error}");
+    }
+}

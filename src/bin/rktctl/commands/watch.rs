@@ -1,0 +1,138 @@
+//! `rktctl pods --watch`: the list anew whenever it changes.
+//!
+//! Events tell when to look again at once. Some changes make none (a pod that begins to be
+//! prepared, or to be removed), so the list is asked for every now and then as well. On a
+//! terminal it is drawn over the last one; elsewhere come the rows of pods that have changed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rkt_api::api::{EventFilter, EventType, ListenEventsResponse, Pod, PodFilter};
+use tokio::time::{MissedTickBehavior, interval};
+use tonic::{Status, Streaming};
+
+use super::look;
+use crate::{
+    cli::Output,
+    client::Client,
+    environment::{Environment, Size},
+    error::Error,
+    show::{pods, table::Layout},
+};
+
+/// How often is looked when nothing is told.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// To the upper left corner.
+const HOME: &str = "\x1b[H";
+
+/// Clears what is left of a line, and of the page.
+const CLEAR_LINE: &str = "\x1b[K";
+const CLEAR_REST: &str = "\x1b[J";
+
+/// Shows the pods that one of the filters takes, until the stream of events ends.
+///
+/// # Errors
+///
+/// The end of the stream, too: it ends when the server does.
+pub async fn watch(
+    output: &Output,
+    filters: Vec<PodFilter>,
+    client: &mut Client,
+    around: &mut Environment,
+) -> Result<(), Error> {
+    // First, so that nothing is missed between the list and the events.
+    let mut events = client.events(about_pods()).await?;
+    let mut ticks = interval(LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rows = Rows::default();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            happened = next(&mut events) => happened?,
+        }
+        let pods = client.pods(filters.clone(), true).await?.pods;
+        let text = match (around.size)() {
+            Some(size) => page(&pods, size, output, around),
+            None => rows.changed(pods, output, around),
+        };
+        around.print(&text)?;
+    }
+}
+
+/// What happens to pods: events of images change nothing here.
+fn about_pods() -> EventFilter {
+    let types = [
+        EventType::PodPrepared,
+        EventType::PodPrepareAborted,
+        EventType::PodStarted,
+        EventType::PodExited,
+        EventType::PodGarbageCollected,
+        EventType::AppStarted,
+        EventType::AppExited,
+    ];
+    EventFilter {
+        types: types.map(i32::from).to_vec(),
+        ..EventFilter::default()
+    }
+}
+
+/// Waits until something has happened.
+async fn next(events: &mut Streaming<ListenEventsResponse>) -> Result<(), Error> {
+    loop {
+        match events.message().await? {
+            Some(message) if message.events.is_empty() => {}
+            Some(_) => return Ok(()),
+            None => return Err(Status::unavailable("the server sends no more events").into()),
+        }
+    }
+}
+
+/// The list over what a terminal of this size shows: as much as it has lines for.
+fn page(pods: &[Pod], size: Size, output: &Output, around: &Environment) -> String {
+    let look = look(output, around);
+    let table = pods::table(pods, &look).render(look.width, look.has_colour);
+    let lines: Vec<_> = table.lines().collect();
+    // The cursor stands on the last line.
+    let room = size.height.saturating_sub(1);
+    let mut page = HOME.to_owned();
+    let shown = match lines.len() > room {
+        true => &lines[..room.saturating_sub(1)],
+        false => &lines,
+    };
+    for line in shown {
+        page += &format!("{line}{CLEAR_LINE}\n");
+    }
+    if shown.len() < lines.len() && room > 0 {
+        page += &format!("… and {} more{CLEAR_LINE}\n", lines.len() - shown.len());
+    }
+    page + CLEAR_REST
+}
+
+/// Rows one after the other, in the columns that the first list had.
+#[derive(Debug, Default)]
+struct Rows {
+    layout: Option<Layout>,
+    seen: BTreeMap<String, Pod>,
+}
+
+impl Rows {
+    /// The rows of those pods that are not as they were; with headings, the first time.
+    fn changed(&mut self, pods: Vec<Pod>, output: &Output, around: &Environment) -> String {
+        let look = look(output, around);
+        let pods: BTreeMap<_, _> = pods.into_iter().map(|pod| (pod.id.clone(), pod)).collect();
+        let seen = std::mem::replace(&mut self.seen, pods);
+        let is_new = |pod: &&Pod| seen.get(&pod.id) != Some(*pod);
+        let new: Vec<_> = self.seen.values().filter(is_new).cloned().collect();
+        let mut table = pods::table(&new, &look);
+        for pod in seen.values().filter(|pod| !self.seen.contains_key(&pod.id)) {
+            table.row(pods::gone(pod, &look));
+        }
+        match &self.layout {
+            Some(layout) => table.rows(layout, look.has_colour),
+            None => {
+                let layout = self.layout.insert(table.layout(look.width));
+                table.headings(layout) + &table.rows(layout, look.has_colour)
+            }
+        }
+    }
+}
