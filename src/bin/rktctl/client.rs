@@ -1,7 +1,7 @@
 //! The calls of the API, over whatever connection the command line asks for. What is asked, and
 //! what becomes of the answers, is not known here.
 
-use std::{fs, path::Path, time::Duration};
+use std::{error::Error as _, fs, path::Path, time::Duration};
 
 use rkt_api::api::{
     EventFilter, GetInfoRequest, GetLogsRequest, GetLogsResponse, Image, ImageFilter, Info,
@@ -27,7 +27,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// A connection to a server.
 pub struct Client {
     api: PublicApiClient<Channel>,
-    answer_timeout: Duration,
+    patience: Patience,
 }
 
 impl Client {
@@ -38,10 +38,7 @@ impl Client {
     /// [`Error::Usage`] when the address is none, [`Error::File`] when a certificate or key cannot
     /// be read, [`Error::Unreachable`] when nobody takes the connection in time.
     pub async fn connect(connection: &Connection) -> Result<Self, Error> {
-        let unreachable = |cause: String| Error::Unreachable {
-            address: connection.address.clone(),
-            cause,
-        };
+        let unreachable = |cause| unreachable(&connection.address, cause);
         let endpoint = endpoint(connection)?;
         let connected = timeout(connection.timeout, endpoint.connect()).await;
         let channel = connected
@@ -50,14 +47,17 @@ impl Client {
         Ok(Self {
             // A host with many pods has a long answer.
             api: PublicApiClient::new(channel).max_decoding_message_size(usize::MAX),
-            answer_timeout: connection.timeout,
+            patience: Patience {
+                address: connection.address.clone(),
+                answer_timeout: connection.timeout,
+            },
         })
     }
 
     /// Calls GetInfo.
     pub async fn info(&mut self) -> Result<Info, Error> {
         let call = self.api.get_info(GetInfoRequest {});
-        let answer = answer(self.answer_timeout, call).await?;
+        let answer = self.patience.answer(call).await?;
         present(answer.info, "info")
     }
 
@@ -68,13 +68,13 @@ impl Client {
         detail: bool,
     ) -> Result<ListPodsResponse, Error> {
         let call = self.api.list_pods(ListPodsRequest { filters, detail });
-        answer(self.answer_timeout, call).await
+        self.patience.answer(call).await
     }
 
     /// Calls InspectPod.
     pub async fn pod(&mut self, id: String) -> Result<Pod, Error> {
         let call = self.api.inspect_pod(InspectPodRequest { id });
-        let answer = answer(self.answer_timeout, call).await?;
+        let answer = self.patience.answer(call).await?;
         present(answer.pod, "pod")
     }
 
@@ -85,13 +85,13 @@ impl Client {
         detail: bool,
     ) -> Result<ListImagesResponse, Error> {
         let call = self.api.list_images(ListImagesRequest { filters, detail });
-        answer(self.answer_timeout, call).await
+        self.patience.answer(call).await
     }
 
     /// Calls InspectImage.
     pub async fn image(&mut self, id: String) -> Result<Image, Error> {
         let call = self.api.inspect_image(InspectImageRequest { id });
-        let answer = answer(self.answer_timeout, call).await?;
+        let answer = self.patience.answer(call).await?;
         present(answer.image, "image")
     }
 
@@ -102,7 +102,7 @@ impl Client {
     ) -> Result<Streaming<ListenEventsResponse>, Error> {
         let filter = Some(filter);
         let call = self.api.listen_events(ListenEventsRequest { filter });
-        answer(self.answer_timeout, call).await
+        self.patience.answer(call).await
     }
 
     /// Calls GetLogs, and gives the stream once it has begun.
@@ -110,28 +110,61 @@ impl Client {
         &mut self,
         request: GetLogsRequest,
     ) -> Result<Streaming<GetLogsResponse>, Error> {
-        answer(self.answer_timeout, self.api.get_logs(request)).await
+        let call = self.api.get_logs(request);
+        self.patience.answer(call).await
+    }
+
+    /// The next message of a stream, whenever it comes; nothing at the end.
+    pub async fn next<M>(&self, stream: &mut Streaming<M>) -> Result<Option<M>, Error> {
+        let message = stream.message().await;
+        message.map_err(|status| self.patience.error(status))
     }
 
     /// The next message of a stream that does not follow, which does not take long to come.
     pub async fn next_soon<M>(&self, stream: &mut Streaming<M>) -> Result<Option<M>, Error> {
-        let message = timeout(self.answer_timeout, stream.message()).await;
-        Ok(message.map_err(|_| no_answer(self.answer_timeout))??)
+        self.patience.wait(stream.message()).await
     }
 }
 
-/// The answer to a call, if it comes in time.
-async fn answer<M>(
+/// How long is waited for whom.
+struct Patience {
+    address: String,
     answer_timeout: Duration,
-    call: impl Future<Output = Result<Response<M>, Status>>,
-) -> Result<M, Error> {
-    let response = timeout(answer_timeout, call).await;
-    let response = response.map_err(|_| no_answer(answer_timeout))??;
-    Ok(response.into_inner())
 }
 
-fn no_answer(answer_timeout: Duration) -> Error {
-    Status::deadline_exceeded(format!("no answer within {answer_timeout:?}")).into()
+impl Patience {
+    /// The answer to a call, if it comes in time.
+    async fn answer<M>(
+        &self,
+        call: impl Future<Output = Result<Response<M>, Status>>,
+    ) -> Result<M, Error> {
+        Ok(self.wait(call).await?.into_inner())
+    }
+
+    async fn wait<T>(&self, what: impl Future<Output = Result<T, Status>>) -> Result<T, Error> {
+        match timeout(self.answer_timeout, what).await {
+            Ok(came) => came.map_err(|status| self.error(status)),
+            Err(_) => {
+                let text = format!("no answer within {:?}", self.answer_timeout);
+                Err(Status::deadline_exceeded(text).into())
+            }
+        }
+    }
+
+    /// A status that the server sent has no source: others tell of a connection that broke.
+    fn error(&self, status: Status) -> Error {
+        match status.source() {
+            None => status.into(),
+            Some(cause) => unreachable(&self.address, causes(cause)),
+        }
+    }
+}
+
+fn unreachable(address: &str, cause: String) -> Error {
+    Error::Unreachable {
+        address: address.to_owned(),
+        cause,
+    }
 }
 
 /// What an answer must have.

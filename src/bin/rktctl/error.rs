@@ -20,15 +20,15 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// There is no server there, or none that is trusted.
-    #[error("failed to reach a server at {address}: {cause}")]
+    /// There is no server there, or none that is trusted; or the connection broke.
+    #[error("no connection to a server at {address}: {cause}")]
     Unreachable {
         /// The address, as it was given.
         address: String,
         /// Why, as far as it is known.
         cause: String,
     },
-    /// The server answered with an error, or the connection broke.
+    /// The server answered with an error, or not in time.
     #[error("{}", in_words(.0))]
     Status(#[from] Status),
     /// The answer cannot be written.

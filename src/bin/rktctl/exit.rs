@@ -72,7 +72,7 @@ pub fn help() -> String {
          0    All went well\n  \
          {FAILED}    The answer cannot be written\n  \
          {USAGE}    The command line is wrong, or a file that it names cannot be read\n  \
-         {UNREACHABLE}    The server cannot be reached\n"
+         {UNREACHABLE}    The server cannot be reached, or the connection broke\n"
     );
     for (status, name) in STATUSES {
         text += &format!("  {}   gRPC status {name}\n", status_code(status));

@@ -4,9 +4,10 @@ use clap::Args;
 use rkt_api::api::{KeyValue, PodFilter, PodState};
 
 use super::{
-    Output,
+    Format, Output,
     values::{key_value, words},
 };
+use crate::error::Error;
 
 /// Pod states by the names that flags and tables have for them.
 pub const STATES: [(&str, PodState); 9] = [
@@ -43,6 +44,23 @@ pub struct PodsArgs {
 
     #[command(flatten)]
     pub filter: PodFilterArgs,
+}
+
+impl PodsArgs {
+    /// Whether the flags go together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] when they do not.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.output.format {
+            Format::Json | Format::Yaml | Format::Name if self.watch => {
+                let text = "--watch shows tables; programs follow a host by 'events -o json'";
+                Err(Error::Usage(text.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Conditions on pods, before the ids are whole.

@@ -24,7 +24,7 @@ pub async fn events(
         let headings = events::headings(&look(&args.output, around));
         around.print(&headings)?;
     }
-    while let Some(message) = stream.message().await? {
+    while let Some(message) = client.next(&mut stream).await? {
         let happened = message.events;
         let text = match kind {
             Kind::Text => events::render(&happened, &look(&args.output, around)),

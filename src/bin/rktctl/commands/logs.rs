@@ -19,7 +19,7 @@ pub async fn logs(
     let mut stream = client.logs(args.request((around.now)())).await?;
     loop {
         let message = match args.follow {
-            true => stream.message().await?,
+            true => client.next(&mut stream).await?,
             false => client.next_soon(&mut stream).await?,
         };
         let Some(message) = message else {

@@ -21,6 +21,9 @@ use crate::{
 ///
 /// Whatever keeps the answer from being printed whole.
 pub async fn run(cli: Cli, around: &mut Environment) -> Result<(), Error> {
+    if let Command::Pods(args) = &cli.command {
+        args.check()?;
+    }
     let mut client = Client::connect(&cli.connection).await?;
     let client = &mut client;
     match cli.command {

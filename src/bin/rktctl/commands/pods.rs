@@ -17,10 +17,6 @@ pub async fn pods(
     around: &mut Environment,
 ) -> Result<(), Error> {
     let kind = args.output.format.kind();
-    if args.watch && !matches!(kind, Kind::Text) {
-        let text = "--watch shows tables; programs follow the host by 'rktctl events -o json'";
-        return Err(Error::Usage(text.to_owned()));
-    }
     let filters = ids::whole_in_pods(client, args.filter.filter()).await?;
     if args.watch {
         return watch::watch(&args.output, filters, client, around).await;

@@ -48,7 +48,7 @@ pub async fn watch(
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            happened = next(&mut events) => happened?,
+            happened = next(client, &mut events) => happened?,
         }
         let pods = client.pods(filters.clone(), true).await?.pods;
         let text = match (around.size)() {
@@ -77,9 +77,9 @@ fn about_pods() -> EventFilter {
 }
 
 /// Waits until something has happened.
-async fn next(events: &mut Streaming<ListenEventsResponse>) -> Result<(), Error> {
+async fn next(client: &Client, events: &mut Streaming<ListenEventsResponse>) -> Result<(), Error> {
     loop {
-        match events.message().await? {
+        match client.next(events).await? {
             Some(message) if message.events.is_empty() => {}
             Some(_) => return Ok(()),
             None => return Err(Status::unavailable("the server sends no more events").into()),
