@@ -22,7 +22,7 @@ use tls::Tls;
 /// Exits with 0 after SIGINT or SIGTERM, 2 when the command line is wrong, and 254 when the
 /// server cannot start. RUST_LOG sets what is logged (default: info).
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "rkt-api-service", version)]
 pub struct Cli {
     /// rkt's data directory
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA_DIR)]

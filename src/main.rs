@@ -10,7 +10,6 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
 use cli::{Cli, LogFormat};
 use rkt_api::server::{
     Config, Confinement, ListenAddress, Needs, Sandbox, Server, ServiceManager, confine,
@@ -32,7 +31,7 @@ const FAILED_START: u8 = 254;
 const BLOCKING_THREADS: usize = 40;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = rkt_manual::parse::<Cli>();
     log_to_stderr(cli.log_format);
     let sandbox = cli.sandbox;
     match run(cli.into(), sandbox) {

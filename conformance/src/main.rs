@@ -5,7 +5,7 @@ mod commands;
 
 use std::{io, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use clap::{CommandFactory as _, error::ErrorKind};
 use cli::{Cli, Command};
 use commands::Error;
 use rkt_conformance::{exit::Exit, report::ReportError, run::RunError};
@@ -17,7 +17,7 @@ const PIPE_BROKEN: u8 = 128 + 13;
 const NOT_STARTED: u8 = 254;
 
 fn main() -> ExitCode {
-    let exit = match Cli::parse().command {
+    let exit = match rkt_manual::parse::<Cli>().command {
         Command::Run(args) => commands::run::run(&args),
         Command::List(args) => commands::list::list(&args),
         Command::Explain(args) => commands::explain::explain(&args),

@@ -34,7 +34,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run(rkt_manual::parse::<Cli>().command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rkt-sim: {error}");

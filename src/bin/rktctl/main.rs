@@ -20,13 +20,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use clap::{CommandFactory as _, error::ErrorKind};
 use cli::Cli;
 use environment::Environment;
 use error::Error;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = rkt_manual::parse::<Cli>();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
