@@ -99,5 +99,5 @@ fn parses(reader: &str, args: &[&str], text: &str) {
 /// Has groff set the man page, and complain about whatever it likes.
 pub fn check_man_page(program: &str) {
     let page = document(program, "man");
-    parses("groff", &["-man", "-Tutf8", "-ww", "-z"], &page);
+    parses("groff", &["-Kutf8", "-man", "-Tutf8", "-ww", "-z"], &page);
 }

@@ -2,6 +2,7 @@
 //! time that stands still.
 
 mod demo;
+mod tour;
 
 use std::fmt::Write as _;
 

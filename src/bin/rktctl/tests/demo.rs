@@ -28,13 +28,14 @@ use crate::{
     cli::Cli,
     commands,
     environment::{Environment, Size},
+    error::Error,
 };
 
 /// Pages that are tried: a pipe, a usual terminal, a wide one.
 pub const WIDTHS: [Option<usize>; 3] = [None, Some(80), Some(200)];
 
 /// The time on the demo's host: a little after its newest pod was created.
-const NOW_S: i64 = SET_UP_AT_S + 9 * 3600 + 125 * 60;
+pub const NOW_S: i64 = SET_UP_AT_S + 9 * 3600 + 125 * 60;
 
 /// The demo's host and its server, which ends with the test's runtime.
 pub struct Demo {
@@ -75,33 +76,49 @@ impl Demo {
 
     /// What `rktctl` prints with these arguments on a terminal of this width, or on a pipe.
     pub async fn rktctl(&self, args: &[&str], width: Option<usize>) -> String {
-        self.run(args, width, false).await
+        let (text, ended) = self.run(args, around(width)).await;
+        ended.unwrap_or_else(|error| panic!("{args:?}: {error}"));
+        text
     }
 
     /// The same on a terminal that has colours.
     pub async fn rktctl_in_colour(&self, args: &[&str]) -> String {
-        self.run(args, Some(80), true).await
+        let around = Environment {
+            has_colour: true,
+            ..around(Some(80))
+        };
+        self.run(args, around).await.0
     }
 
-    async fn run(&self, args: &[&str], width: Option<usize>, has_colour: bool) -> String {
+    /// What is seen on a terminal of 100 columns, errors and all.
+    pub async fn said(&self, args: &[&str]) -> String {
+        self.said_in(args, around(Some(100))).await
+    }
+
+    /// The same by the real clock, by which things happen.
+    pub async fn said_now(&self, args: &[&str]) -> String {
+        let around = Environment {
+            now: Timestamp::now,
+            ..around(Some(100))
+        };
+        self.said_in(args, around).await
+    }
+
+    async fn said_in(&self, args: &[&str], around: Environment) -> String {
+        match self.run(args, around).await {
+            (text, Ok(())) => text,
+            (text, Err(error)) => format!("{text}rktctl: {error}\n"),
+        }
+    }
+
+    async fn run(&self, args: &[&str], mut around: Environment) -> (String, Result<(), Error>) {
         let program = ["rktctl", "--address", self.address.as_str()];
         let cli = Cli::try_parse_from(program.iter().chain(args));
         let cli = cli.unwrap_or_else(|error| panic!("{error}"));
         let printed = Printed::default();
-        let mut around = Environment {
-            out: Box::new(printed.clone()),
-            size: match width {
-                None => || None,
-                Some(80) => || Some(terminal(80)),
-                Some(200) => || Some(terminal(200)),
-                Some(other) => panic!("no page of {other} columns"),
-            },
-            has_colour,
-            now: || Timestamp::from_second(NOW_S).unwrap(),
-        };
+        around.out = Box::new(printed.clone());
         let ended = commands::run(cli, &mut around).await;
-        ended.unwrap_or_else(|error| panic!("{args:?}: {error}"));
-        String::from_utf8(printed.0.take()).unwrap()
+        (String::from_utf8(printed.0.take()).unwrap(), ended)
     }
 
     /// Lets pods and images go, and waits until the server has told of it. It tells real times:
@@ -168,8 +185,23 @@ fn host() -> HostSpec {
     spec
 }
 
-fn terminal(width: usize) -> Size {
-    Size { width, height: 24 }
+/// A terminal of this width, or a pipe, at the time of the host.
+fn around(width: Option<usize>) -> Environment {
+    const fn terminal(width: usize) -> Option<Size> {
+        Some(Size { width, height: 24 })
+    }
+    Environment {
+        out: Box::new(io::sink()),
+        size: match width {
+            None => || None,
+            Some(80) => || terminal(80),
+            Some(100) => || terminal(100),
+            Some(200) => || terminal(200),
+            Some(other) => panic!("no page of {other} columns"),
+        },
+        has_colour: false,
+        now: || Timestamp::from_second(NOW_S).unwrap(),
+    }
 }
 
 /// What has been printed.
