@@ -70,8 +70,9 @@ impl<S: ReadAt> Journal<S> {
             spoilt: HashSet::new(),
         };
         let all = Chain::of_all(&mut journal);
-        let last = all.len().checked_sub(1);
-        let last = last.and_then(|last| all.get(&mut journal, last));
+        // Where the list is torn within a number, what is left of that is too small.
+        let ends = all.len().saturating_sub(2)..all.len();
+        let last = ends.filter_map(|index| all.get(&mut journal, index)).max();
         journal.last = last.unwrap_or(0);
         Ok(journal)
     }
