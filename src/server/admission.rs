@@ -58,17 +58,13 @@ impl Admission {
         }
     }
 
-    fn stream(&self) -> Result<OpenStream, Status> {
+    fn stream(&self) -> Result<OwnedSemaphorePermit, Status> {
         let permit = Arc::clone(&self.streams).try_acquire_owned();
         let permit = permit.map_err(|_| {
             self.counters.refuse_call(CallRefusal::Streams);
             Status::resource_exhausted("as many streams are open as may be")
         })?;
-        self.counters.streams_open.inc();
-        Ok(OpenStream {
-            _permit: permit,
-            counters: self.counters.clone(),
-        })
+        Ok(permit)
     }
 
     /// How long the call may take: as the server has it, or less when the client wants that.
@@ -166,22 +162,10 @@ where
     }
 }
 
-/// A stream's place among those that may be open.
-struct OpenStream {
-    _permit: OwnedSemaphorePermit,
-    counters: Counters,
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.counters.streams_open.dec();
-    }
-}
-
 /// The body of an answer that is a stream: it is open until this is gone.
 struct Answer {
     body: Body,
-    _open: OpenStream,
+    _open: OwnedSemaphorePermit,
 }
 
 impl HttpBody for Answer {

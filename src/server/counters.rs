@@ -18,8 +18,6 @@ pub(crate) struct Counters {
     connections_refused: Family<ConnectionLabels, Counter>,
     /// How often accepting failed because something ran out, such as descriptors.
     pub(super) accept_errors: Counter,
-    /// Streams that are open.
-    pub(super) streams_open: Gauge,
     calls_refused: Family<CallLabels, Counter>,
     /// How often certificates were read anew and put to use.
     pub(super) tls_reloads: Counter,
@@ -65,6 +63,25 @@ pub(super) enum CallRefusal {
     Timeout,
 }
 
+impl CallRefusal {
+    const ALL: [Self; 4] = [
+        Self::Streams,
+        Self::RequestBuffer,
+        Self::Filters,
+        Self::Timeout,
+    ];
+}
+
+impl Refusal {
+    const ALL: [Self; 5] = [
+        Self::Limit,
+        Self::Timeout,
+        Self::Displaced,
+        Self::Tls,
+        Self::Protocol,
+    ];
+}
+
 impl EncodeLabelValue for CallRefusal {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         let name = match self {
@@ -91,8 +108,16 @@ impl EncodeLabelValue for Refusal {
 }
 
 impl Counters {
-    /// Makes the counts known to `registry`.
+    /// Makes the counts known to `registry`, each from the start: what appears only when
+    /// something has gone wrong cannot be asked how often it did.
     pub(crate) fn register(&self, registry: &mut Registry) {
+        for reason in Refusal::ALL {
+            let labels = ConnectionLabels { reason };
+            drop(self.connections_refused.get_or_create(&labels));
+        }
+        for reason in CallRefusal::ALL {
+            self.calls_refused(reason);
+        }
         registry.register(
             "rkt_api_connections_open",
             "Connections that calls can come by",
@@ -112,11 +137,6 @@ impl Counters {
             "rkt_api_accept_errors",
             "How often accepting failed because something ran out, such as descriptors",
             self.accept_errors.clone(),
-        );
-        registry.register(
-            "rkt_api_streams_open",
-            "Streams that are open",
-            self.streams_open.clone(),
         );
         registry.register(
             "rkt_api_calls_refused",
