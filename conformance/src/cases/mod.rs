@@ -101,8 +101,8 @@ mod tests {
         };
         let cases = all();
         let quick = ids(&mut cases.iter().filter(|case| case.is_quick()));
-        // These take many events, or a clock.
-        let slow = ["E-13", "E-14", "L-11"];
+        // These take many events.
+        let slow = ["E-13", "E-14"];
         let mut all = ids(&mut cases.iter());
         all.retain(|id| !slow.contains(id));
         assert_eq!(quick, all);
