@@ -9,6 +9,7 @@ mod churn;
 mod damage;
 mod direct;
 mod entries;
+mod first;
 mod fresh;
 mod hang_up;
 mod images;
@@ -21,6 +22,7 @@ use crate::case::Case;
 
 pub(super) fn cases() -> Vec<Case> {
     [
+        first::cases(),
         fresh::cases(),
         direct::cases(),
         locks::cases(),
