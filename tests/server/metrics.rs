@@ -139,7 +139,7 @@ async fn by_a_unix_socket() {
     let listen = format!("--metrics-listen=unix:{}", path.display());
     let server = Server::start(host.dir(), &[&listen]);
     assert_eq!(server.metrics_address(), format!("unix:{}", path.display()));
-    assert_eq!(page(&server.metrics_address(), "/healthz").status, 200);
+    wait_until_ready(&server);
     assert_eq!(Metrics::of(&server).value("rkt_api_rescans_total"), 1.0);
     server.signal(Signal::TERM);
     assert!(server.wait().await.success());
