@@ -2,7 +2,7 @@
 //! its own is needed, it is the model's (`serve-model`) with something wrong around it.
 
 use std::{
-    fs, io,
+    io::{self, Write as _},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,6 +13,7 @@ use futures_util::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
+use tempfile::NamedTempFile;
 use tonic::Status;
 
 use super::{Bench, Lie};
@@ -83,7 +84,10 @@ pub(super) const HONEST: &str = r#"exec "$@""#;
 /// When the description cannot be written on the bench.
 pub(super) fn process(script: &str, bench: &Bench<'_>) -> io::Result<Source> {
     let spec = bench.room.join("nothing.json");
-    fs::write(&spec, SPEC)?;
+    // Others may be reading it.
+    let mut written = NamedTempFile::new_in(bench.room)?;
+    written.write_all(SPEC.as_bytes())?;
+    written.persist(&spec)?;
     let program = bench.program.display().to_string();
     let spec = format!("--spec={}", spec.display());
     let words = [
