@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use super::{
-    listing::{Listed, Listing, Place},
+    listing::{Listing, Place},
     view::{PodCall, View},
 };
 use crate::{
@@ -25,7 +25,8 @@ pub(crate) struct KeptPod {
     /// As listed, with everything that filters look at; only there when one has looked. `None`
     /// when the dialect does not show the pod.
     listed: OnceLock<Option<Pod>>,
-    place: Place,
+    brief: Place,
+    detailed: Place,
 }
 
 impl KeptPod {
@@ -40,7 +41,8 @@ impl KeptPod {
 #[derive(Debug, Default)]
 pub(crate) struct KeptImage {
     image: OnceLock<Image>,
-    place: Place,
+    brief: Place,
+    detailed: Place,
 }
 
 impl KeptImage {
@@ -50,20 +52,8 @@ impl KeptImage {
     }
 }
 
-impl Listed for InventoryPod {
-    fn place(&self) -> &Place {
-        &self.cache.place
-    }
-}
-
-impl Listed for InventoryImage {
-    fn place(&self) -> &Place {
-        &self.cache.place
-    }
-}
-
 /// The lists that were answered last, each brief and with detail.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listings {
     pods: ByDetail<InventoryPod>,
     images: ByDetail<InventoryImage>,
@@ -75,20 +65,26 @@ struct ByDetail<T> {
     detailed: Listing<T>,
 }
 
-impl<T> Default for ByDetail<T> {
-    fn default() -> Self {
-        Self {
-            brief: Listing::default(),
-            detailed: Listing::default(),
-        }
-    }
-}
-
 impl<T> ByDetail<T> {
     fn get(&self, detail: bool) -> &Listing<T> {
         match detail {
             true => &self.detailed,
             false => &self.brief,
+        }
+    }
+}
+
+impl Default for Listings {
+    fn default() -> Self {
+        Self {
+            pods: ByDetail {
+                brief: Listing::new(|pod| &pod.cache.brief),
+                detailed: Listing::new(|pod| &pod.cache.detailed),
+            },
+            images: ByDetail {
+                brief: Listing::new(|image| &image.cache.brief),
+                detailed: Listing::new(|image| &image.cache.detailed),
+            },
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Lists that were encoded before, for as long as what they are of holds: an answer is copied
-//! from the newest list in runs as long as possible. When something has changed, the next list
-//! is made of the one before, and only what has changed is encoded.
+//! Lists that were encoded before: an answer is copied from the newest list in runs as long as
+//! possible. When something has changed, the next list is made of the one before, and only what
+//! has changed is encoded. A list knows what it is of by number, and keeps nothing of it alive but
+//! the bytes, which stay until the next list takes their place.
 
 use std::{
     ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -17,21 +18,31 @@ use super::prepared::Items;
 /// Where one in so many is wanted, it pays to have all encoded.
 const WORTHWHILE: usize = 4;
 
-/// Where something stands in the newest list that has it, if there is one. Only a hint: the list
-/// says what stands there.
-#[derive(Debug, Default)]
-pub(crate) struct Place(AtomicUsize);
+/// What stands for something in the lists of one [`Listing`].
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Nothing else has the same.
+    number: u64,
+    /// Where it stands in the newest list that has it, if there is one. Only a hint: the list
+    /// says what stands there.
+    at: AtomicUsize,
+}
 
-/// What is listed, and can say where.
-pub(super) trait Listed {
-    /// Where in lists of this kind.
-    fn place(&self) -> &Place;
+impl Default for Place {
+    fn default() -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+        Self {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            at: AtomicUsize::new(0),
+        }
+    }
 }
 
 /// All that there is, encoded, as it was at one moment.
-#[derive(Debug)]
-struct List<T> {
-    items: Vec<Arc<T>>,
+#[derive(Debug, Default)]
+struct List {
+    numbers: Vec<u64>,
     /// Where each ends in `bytes`.
     ends: Vec<usize>,
     bytes: Bytes,
@@ -40,7 +51,9 @@ struct List<T> {
 /// Makes lists of one kind.
 #[derive(Debug)]
 pub(super) struct Listing<T> {
-    newest: Mutex<Arc<List<T>>>,
+    /// Each has a place for each listing that it may be in.
+    place: fn(&T) -> &Place,
+    newest: Mutex<Arc<List>>,
 }
 
 /// What an answer is to have.
@@ -51,20 +64,15 @@ pub(super) enum Wanted<'a, T> {
     Piece(Bytes),
 }
 
-impl<T> Default for Listing<T> {
-    fn default() -> Self {
-        let list = List {
-            items: Vec::new(),
-            ends: Vec::new(),
-            bytes: Bytes::new(),
-        };
+impl<T> Listing<T> {
+    /// One in which everything stands for itself by this place.
+    pub(super) fn new(place: fn(&T) -> &Place) -> Self {
         Self {
-            newest: Mutex::new(Arc::new(list)),
+            place,
+            newest: Mutex::default(),
         }
     }
-}
 
-impl<T: Listed> Listing<T> {
     /// The answer with what is wanted. `all` is what there is, if that is known. `append`
     /// encodes one, as a piece of an answer, or leaves it out.
     pub(super) fn answer(
@@ -76,17 +84,17 @@ impl<T: Listed> Listing<T> {
         let mut list = Arc::clone(&self.newest.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(all) = all
             && wanted.len() >= all.len().div_ceil(WORTHWHILE)
-            && !list.is_of(all)
+            && !list.is_of(all.iter().map(|item| self.number(item)))
         {
             // Others may do so at the same time; which of them is kept does not matter.
-            list = Arc::new(list.next(all, &append));
+            list = Arc::new(self.next(&list, all, &append));
             *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&list);
         }
         let mut pieces = Vec::new();
         let mut run = Run::default();
         for wanted in wanted {
             match wanted {
-                Wanted::Item(item) => match list.position(run.next, item) {
+                Wanted::Item(item) => match list.position(run.next, (self.place)(item)) {
                     Some(at) => pieces.extend(run.extend(&list, at)),
                     None => {
                         pieces.extend(run.end(&list));
@@ -107,6 +115,35 @@ impl<T: Listed> Listing<T> {
             .filter(|piece| !piece.is_empty())
             .collect()
     }
+
+    /// The list of `all`, with what is in `before` copied.
+    fn next(&self, before: &List, all: &[Arc<T>], append: impl Fn(&T, &mut Vec<u8>)) -> List {
+        let mut bytes = Vec::with_capacity(before.bytes.len());
+        let mut ends = Vec::with_capacity(all.len());
+        let mut hint = 0;
+        for (at, item) in all.iter().enumerate() {
+            let place = (self.place)(item);
+            match before.position(hint, place) {
+                Some(there) => {
+                    bytes.extend_from_slice(&before.bytes[before.range(there..there + 1)]);
+                    hint = there + 1;
+                }
+                None => append(item, &mut bytes),
+            }
+            ends.push(bytes.len());
+            place.at.store(at, Ordering::Relaxed);
+        }
+        bytes.shrink_to_fit();
+        List {
+            numbers: all.iter().map(|item| self.number(item)).collect(),
+            ends,
+            bytes: bytes.into(),
+        }
+    }
+
+    fn number(&self, item: &T) -> u64 {
+        (self.place)(item).number
+    }
 }
 
 /// Items that follow each other in a list.
@@ -119,7 +156,7 @@ struct Run {
 
 impl Run {
     /// Goes on with the item at `at`; returns the run that this ends.
-    fn extend<T>(&mut self, list: &List<T>, at: usize) -> Option<Bytes> {
+    fn extend(&mut self, list: &List, at: usize) -> Option<Bytes> {
         if at == self.next {
             self.next += 1;
             return None;
@@ -133,58 +170,25 @@ impl Run {
     }
 
     /// Ends the run, if there is one.
-    fn end<T>(&mut self, list: &List<T>) -> Option<Bytes> {
+    fn end(&mut self, list: &List) -> Option<Bytes> {
         let run = list.range(self.first..self.next);
         self.first = self.next;
         (!run.is_empty()).then(|| list.bytes.slice(run))
     }
 }
 
-impl<T: Listed> List<T> {
-    fn is_of(&self, all: &[Arc<T>]) -> bool {
-        let mut pairs = self.items.iter().zip(all);
-        self.items.len() == all.len() && pairs.all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
+impl List {
+    fn is_of(&self, numbers: impl Iterator<Item = u64>) -> bool {
+        numbers.eq(self.numbers.iter().copied())
     }
 
-    /// Where `item` stands, perhaps at `hint`.
-    fn position(&self, hint: usize, item: &Arc<T>) -> Option<usize> {
-        let stands_at = |at: usize| {
-            let there = self.items.get(at);
-            there.is_some_and(|there| Arc::ptr_eq(there, item))
-        };
-        if stands_at(hint) {
-            return Some(hint);
-        }
-        let place = item.place().0.load(Ordering::Relaxed);
-        stands_at(place).then_some(place)
+    /// Where what stands by `place` is, perhaps at `hint`.
+    fn position(&self, hint: usize, place: &Place) -> Option<usize> {
+        let stands_at = |at: &usize| self.numbers.get(*at) == Some(&place.number);
+        let places = [hint, place.at.load(Ordering::Relaxed)];
+        places.into_iter().find(stands_at)
     }
 
-    /// The list of `all`, with what is in this one copied.
-    fn next(&self, all: &[Arc<T>], append: impl Fn(&T, &mut Vec<u8>)) -> Self {
-        let mut bytes = Vec::with_capacity(self.bytes.len());
-        let mut ends = Vec::with_capacity(all.len());
-        let mut hint = 0;
-        for (at, item) in all.iter().enumerate() {
-            match self.position(hint, item) {
-                Some(before) => {
-                    bytes.extend_from_slice(&self.bytes[self.range(before..before + 1)]);
-                    hint = before + 1;
-                }
-                None => append(item, &mut bytes),
-            }
-            ends.push(bytes.len());
-            item.place().0.store(at, Ordering::Relaxed);
-        }
-        bytes.shrink_to_fit();
-        Self {
-            items: all.to_vec(),
-            ends,
-            bytes: bytes.into(),
-        }
-    }
-}
-
-impl<T> List<T> {
     /// Where the items `run` lie in the bytes.
     fn range(&self, run: Range<usize>) -> Range<usize> {
         let end = |after: usize| match after.checked_sub(1) {
@@ -204,10 +208,8 @@ mod tests {
 
     struct Number(u8, Place);
 
-    impl Listed for Number {
-        fn place(&self) -> &Place {
-            &self.1
-        }
+    fn listing() -> Listing<Number> {
+        Listing::new(|number| &number.1)
     }
 
     /// A number as often as it says, and zero not at all.
@@ -239,7 +241,7 @@ mod tests {
     proptest! {
         #[test]
         fn answers_are_as_if_nothing_were_kept(calls in prop::collection::vec(call(), 1..10)) {
-            let listing = Listing::default();
+            let listing = listing();
             let mut all: Vec<Arc<Number>> = Vec::new();
             for Call { changes, wanted, knows_all } in calls {
                 for (at, goes, comes) in changes {
@@ -273,7 +275,7 @@ mod tests {
     fn what_stays_is_encoded_once_and_sent_as_one() {
         let number = |number| Arc::new(Number(number, Place::default()));
         let mut all = vec![number(1), number(2), number(3)];
-        let listing = Listing::default();
+        let listing = listing();
         let encoded = AtomicUsize::new(0);
         let answer = |all: &[Arc<Number>]| {
             let wanted: Vec<_> = all.iter().map(Wanted::Item).collect();
@@ -291,5 +293,8 @@ mod tests {
         assert_eq!(answer(&all), 3);
         all.push(number(4));
         assert_eq!(answer(&all), 4);
+        for number in &all {
+            assert_eq!(Arc::strong_count(number), 1, "a list keeps what it is of");
+        }
     }
 }
