@@ -177,16 +177,6 @@ impl Counters {
         );
     }
 
-    /// Counts one more.
-    pub(super) fn add(counter: &Counter) {
-        counter.inc();
-    }
-
-    /// Counts so many more.
-    pub(super) fn add_many(counter: &Counter, count: usize) {
-        counter.inc_by(count as u64);
-    }
-
     /// Notes how many pods there are in each state.
     pub(super) fn set_pods(&self, count: impl Fn(State) -> usize) {
         for state in State::ALL {

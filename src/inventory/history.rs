@@ -158,7 +158,7 @@ impl History {
             ring.events.push_back(Arc::new(Event { time_s, ..event }));
             count += 1;
             let kept = ring.events.len();
-            if let Some(lost) = kept.checked_sub(self.capacity + 1) {
+            if let Some(lost) = kept.checked_sub(self.capacity.saturating_add(1)) {
                 ring.lost_until_s = Some(ring.events[lost].time_s);
             }
             if kept > self.capacity.max(self.buffer) {
@@ -246,6 +246,13 @@ mod tests {
         assert_eq!(ids(&history.from(3, 1).unwrap()), ["3"]);
         assert_eq!(ids(&history.from(5, 9).unwrap()), [""; 0]);
         assert_eq!(history.from(1, 9), Err(Lost));
+    }
+
+    #[test]
+    fn any_number_may_be_kept() {
+        let history = History::new(usize::MAX, 0);
+        history.add((0..2).map(event));
+        assert_eq!(ids(&history.from(0, 9).unwrap()), ["0", "1"]);
     }
 
     #[test]

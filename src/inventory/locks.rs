@@ -10,7 +10,9 @@
 //! So every opening is noted here before the kernel's word of it is taken in. Of two that
 //! follow each other at once the kernel may tell as of one, and another's would be missed:
 //! after an opening of ours a pod is suspect for as long as after a close, and one whose lock
-//! is trusted stays open, so that a close of it is never ours.
+//! is trusted stays open, so that a close of it is never ours. Beyond as many handles as may be
+//! kept at once ([`HANDLES_MAX`]) a trusted one is closed too: a close by another that follows
+//! in the same instant is then missed until the pod is touched again.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -226,7 +228,7 @@ impl Locks {
                 self.handles.insert(id, handle);
             }
             let probe = self.handles.get(&id).map(LockHandle::probe);
-            Counters::add(&counters.probes);
+            counters.probes.inc();
             if !matches!(probe, Some(Ok(lock)) if lock == facts.lock) {
                 changed.push(id);
             }

@@ -168,7 +168,8 @@ where
 {
     /// The inventory of `data_dir`, which is watched for changes unless `watch` is false. Calls
     /// about images wait `store_lock_timeout` for a locked index. Of what happens, the newest
-    /// `event_history` events are kept, and `event_buffer` for those who are behind. Up to `changes_max` changes wait to be taken in.
+    /// `event_history` events are kept, and `event_buffer` for those who are behind. Up to
+    /// `changes_max` changes wait to be taken in.
     pub(crate) fn new(
         data_dir: PathBuf,
         watch: bool,

@@ -221,7 +221,7 @@ impl<C: Default> LivePods<C> {
             }
         }
         if overflowed {
-            Counters::add(&counters.overflows);
+            counters.overflows.inc();
             tracing::warn!("changes came faster than they were read; reading everything anew");
             // With what came after those that are missing: who has which pod open is unknown.
             self.all_dirty = true;
@@ -300,7 +300,7 @@ impl<C: Default> LivePods<C> {
             self.skipped = entries.skipped.into_iter().collect();
             self.dirty.extend(self.tracked.keys());
             self.dirty.extend(entries.pods.iter().map(|(id, _)| *id));
-            Counters::add(&counters.scans);
+            counters.scans.inc();
         }
         if let Want::One(id, depth) = want {
             let known = self.tracked.get(&id);
@@ -372,7 +372,7 @@ impl<C: Default> LivePods<C> {
                     }
                 }
                 let readings = read_all(phases, watcher, some, are_few)?;
-                Counters::add_many(&counters.pods_read, readings.len());
+                counters.pods_read.inc_by(readings.len() as u64);
                 for (id, _) in some {
                     self.dirty.remove(id);
                 }

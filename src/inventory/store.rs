@@ -203,7 +203,7 @@ impl<C: Default> LiveStore<C> {
     ) -> Result<Result<Arc<Images<C>>, Unavailable>, IndexError> {
         for _ in 1..TRIES {
             if self.index_dirty {
-                Counters::add(&counters.indexes_read);
+                counters.indexes_read.inc();
                 let had_images = self.rows.as_ref().is_some_and(|rows| !rows.is_empty());
                 let rows = host::image_index(&self.data_dir, had_images)?;
                 self.rows = Some(rows.into());
@@ -307,7 +307,7 @@ impl<C: Default> LiveStore<C> {
             if let Some(watcher) = watcher {
                 self.watch(watcher, key);
             }
-            Counters::add(&counters.manifests_read);
+            counters.manifests_read.inc();
             let image = host::image(&self.data_dir, row);
             if let Some(fault) = image.as_ref().err()
                 && fault.distress().is_some()
