@@ -101,7 +101,13 @@ impl ListenAddress {
                     source,
                 })?;
                 let address = |found: SocketAddr| Self::Tcp {
-                    host: found.ip().to_string(),
+                    host: match found {
+                        // A link-local address says nothing without its interface.
+                        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+                            format!("{}%{}", v6.ip(), v6.scope_id())
+                        }
+                        _ => found.ip().to_string(),
+                    },
                     port: *port,
                 };
                 Ok(found.map(address).collect())
@@ -331,6 +337,9 @@ mod tests {
         // A name of the loopback address, as inet_aton(3) has it, that needs no name server.
         let short: ListenAddress = "127.1:80".parse().unwrap();
         assert_eq!(short.look_up().unwrap(), ["127.0.0.1:80".parse().unwrap()]);
+        // An interface's address keeps its interface.
+        let scoped: ListenAddress = "[fe80::1%1]:80".parse().unwrap();
+        assert_eq!(scoped.clone().look_up().unwrap(), [scoped]);
         // What no name server would be asked for.
         let nowhere: ListenAddress = "no\0host:80".parse().unwrap();
         let error = nowhere.look_up().unwrap_err().to_string();
