@@ -49,13 +49,22 @@ impl SocketPermissions {
 /// just made it, and be about to listen.
 const STARTING: Duration = Duration::from_millis(100);
 
-/// A socket's file that the server made and removes.
-pub(super) struct SocketFile(PathBuf);
+/// A socket's file that the server made and removes, unless another has taken its place.
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: Option<Identity>,
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "failed to remove the socket's file");
+        let removed = match identity(&self.path) {
+            Ok(there) if there == self.identity => fs::remove_file(&self.path),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "failed to remove the socket's file");
         }
     }
 }
@@ -74,7 +83,10 @@ pub(super) async fn bind(
         bound => bound,
     };
     let socket = bound?;
-    let file = SocketFile(path.to_owned());
+    let file = SocketFile {
+        path: path.to_owned(),
+        identity: identity(path)?,
+    };
     if let Some(group) = group {
         chown(path, None, Some(group))?;
     }
@@ -142,9 +154,11 @@ fn connect(path: &Path) -> io::Result<()> {
     socket.connect(&SockAddr::unix(path)?)
 }
 
-/// What tells a socket from one that takes its place; renaming does not change it. `None` when
-/// there is none at `path`.
-fn identity(path: &Path) -> io::Result<Option<(u64, u64, i64, i64)>> {
+/// What tells a socket from one that takes its place: device, inode, and when it was made.
+type Identity = (u64, u64, i64, i64);
+
+/// What is at `path`, if that is a socket. Neither renaming nor another mode changes it.
+fn identity(path: &Path) -> io::Result<Option<Identity>> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         metadata => metadata?,
@@ -200,6 +214,19 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         assert!(!remove_leftover(&path).await.unwrap(), "it is a file");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn who_ends_leaves_the_socket_of_who_came_after() {
+        let (temp, path) = directory();
+        let permissions = SocketPermissions::default();
+        let first = bind(&path, &permissions).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = bind(&path, &permissions).await.unwrap();
+        drop(first);
+        connect(&path).unwrap();
+        drop(second);
+        assert!(names(&temp).is_empty());
     }
 
     #[tokio::test]
