@@ -22,6 +22,11 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 /// The environment variable that says where to tell.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
+/// Whether that is a socket without a path.
+pub(super) fn socket_is_abstract() -> bool {
+    env::var_os(SOCKET).is_some_and(|socket| socket.as_encoded_bytes().starts_with(b"@"))
+}
+
 /// How long the end of the server waits until it is told.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -67,8 +72,8 @@ impl ServiceManager {
         self.tell(vec![NotifyState::Ready]);
     }
 
-    /// Tells that the server reads everything anew. When that is done, it is
-    /// [ready](Self::ready) again.
+    /// Tells that the server lets go of what it has read. Once it has, it is [ready](Self::ready)
+    /// again: no answer from then on is of what was read before, and certificates are read at once.
     pub fn reloading(&self) {
         let mut states = vec![NotifyState::Reloading];
         match NotifyState::monotonic_usec_now() {

@@ -1,7 +1,10 @@
 //! Giving up what the server does not need, before it begins: privileges that programs could
-//! bring, files that are not its own to read, all writing, all connecting. Linux's Landlock takes
-//! that away for good, also from what an attacker might have the process do. What the server
-//! needs follows from its [`Config`].
+//! bring, the content and the entries of files that are not its own to read, writing to any,
+//! TCP connections, abstract sockets and signals to others. Linux's Landlock takes
+//! that away for good, also from what an attacker might have the process do. It knows nothing of
+//! owners, modes and times of files, nor of UDP, nor of Unix sockets that have a path: who runs the
+//! server as an ordinary user and confines it by its unit has these too. What the server needs
+//! follows from its [`Config`].
 
 use std::{
     env,
@@ -14,7 +17,8 @@ use landlock::{
     path_beneath_rules,
 };
 
-use super::{Config, ListenAddress, Timezone};
+use super::{Config, ListenAddress, Timezone, notify};
+use crate::layout::{self, Phase, store};
 
 /// What is known of Landlock here. It came with Linux 6.12; older ones take away less.
 const KNOWN: ABI = ABI::V6;
@@ -87,6 +91,8 @@ pub struct Needs {
     sockets: Vec<PathBuf>,
     /// TCP ports to listen on; 0 is any.
     ports: Vec<u16>,
+    /// Connecting to Unix sockets without a path: the service manager listens on one.
+    abstract_sockets: bool,
 }
 
 impl Needs {
@@ -95,9 +101,19 @@ impl Needs {
         let mut needs = Self {
             // The processes of pods, and what this one has open.
             read: vec!["/proc".into()],
+            abstract_sockets: notify::socket_is_abstract(),
             ..Self::default()
         };
         needs.read_anew(&config.data_dir);
+        // Each of these may be a link to another file system.
+        let phases = Phase::ALL.map(|phase| format!("{}/{}", layout::PODS, phase.dir_name()));
+        let phases = phases.iter().map(String::as_str);
+        for path in [layout::PODS, store::CAS, store::DB_DIR]
+            .into_iter()
+            .chain(phases)
+        {
+            needs.read_target(&config.data_dir.join(path));
+        }
         if config.timezone == Timezone::Local {
             needs.read.extend(TIME_ZONES.map(PathBuf::from));
             needs
@@ -128,9 +144,15 @@ impl Needs {
     /// all that is beside it can be read, too.
     fn read_anew(&mut self, path: &Path) {
         self.read.push(parent(path));
-        if let Ok(target) = path.canonicalize() {
-            self.read.push(parent(&target));
-        }
+        self.read_target(path);
+    }
+
+    /// Reading what the links in `path` lead to, also when it is deleted and made anew.
+    fn read_target(&mut self, path: &Path) {
+        let target = path.canonicalize().map(|target| parent(&target));
+        // Most lead nowhere else.
+        self.read
+            .extend(target.ok().filter(|target| !self.read.contains(target)));
     }
 }
 
@@ -182,12 +204,16 @@ fn restrict(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
     }
     let ports = ports.iter();
     let ports = ports.map(|port| Ok::<_, RulesetError>(NetPort::new(*port, AccessNet::BindTcp)));
+    let mut scope = Scope::from_all(KNOWN);
+    if needs.abstract_sockets {
+        scope.remove(Scope::AbstractUnixSocket);
+    }
     let read: BitFlags<_> = AccessFs::ReadFile | AccessFs::ReadDir;
     let sockets: BitFlags<_> = AccessFs::MakeSock | AccessFs::RemoveFile;
     Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))?
         .handle_access(net)?
-        .scope(Scope::from_all(KNOWN))?
+        .scope(scope)?
         .create()?
         // What is not there is left out.
         .add_rules(path_beneath_rules(&needs.read, read))?
@@ -315,6 +341,22 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_the_data_directory_may_lie_elsewhere() {
+        let parts = [layout::PODS, store::CAS, "pods/run"];
+        for part in parts {
+            let (_temp, ours, others) = directories();
+            let part = ours.join(part);
+            if part.exists() {
+                fs::remove_dir(&part).unwrap();
+            }
+            symlink(&others, &part).unwrap();
+            confined(&needs(&ours, &[]), || {
+                assert_eq!(fs::read_to_string(part.join("file")).unwrap(), "others'");
+            });
+        }
+    }
+
+    #[test]
     fn it_may_change_nothing() {
         let (_temp, ours, _) = directories();
         let file = ours.join("file");
@@ -394,6 +436,15 @@ mod tests {
             refused("connect within", UnixStream::connect_addr(&name));
             let parent = getppid().unwrap();
             refused("signal", test_kill_process(parent).map_err(io::Error::from));
+        });
+        // But for a service manager that is told there.
+        let needs = Needs {
+            abstract_sockets: true,
+            ..needs(&ours, &[])
+        };
+        confined(&needs, || {
+            UnixStream::connect_addr(&name).unwrap();
+            refused("connect", TcpStream::connect(address));
         });
     }
 
