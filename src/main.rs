@@ -75,7 +75,7 @@ async fn serve(config: Config, confinement: &Confinement) -> Result<(), Box<dyn 
     }
     confinement.log();
     for address in server.metrics_addresses() {
-        tracing::info!("metrics at {address}");
+        tracing::info!(address, "telling metrics");
     }
     let mut hangup = signal(SignalKind::hangup())?;
     let renew = server.renewal();

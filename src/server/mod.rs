@@ -50,13 +50,14 @@ pub use socket_file::SocketPermissions;
 use tls::Tls;
 pub use tls::{TlsError, TlsFiles};
 
-/// How many calls of a connection may end because the client has broken the rules of HTTP/2;
-/// then the connection ends. hyper's own limit, which tonic takes away.
-const LOCAL_RESETS_MAX: usize = 1024;
 use metrics::{Endpoint, Metrics};
 pub use notify::ServiceManager;
 use readiness::Readiness;
 pub use sandbox::{Confinement, Needs, Sandbox, SandboxError, confine};
+
+/// How many calls of a connection may end because the client has broken the rules of HTTP/2;
+/// then the connection ends. hyper's own limit, which tonic takes away.
+const LOCAL_RESETS_MAX: usize = 1024;
 
 /// How long calls under way may take once the server has been told to end (SV-2).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

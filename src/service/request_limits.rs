@@ -18,6 +18,8 @@ pub(crate) struct RequestLimits {
 }
 
 impl RequestLimits {
+    /// Checks the filters of ListPods.
+    ///
     /// # Errors
     ///
     /// INVALID_ARGUMENT when these filters are too many, or have too many values.
@@ -49,6 +51,8 @@ impl RequestLimits {
         })
     }
 
+    /// Checks the filters of ListImages.
+    ///
     /// # Errors
     ///
     /// As of [`Self::check_pods`].
@@ -74,6 +78,8 @@ impl RequestLimits {
         })
     }
 
+    /// Checks the filter of ListenEvents.
+    ///
     /// # Errors
     ///
     /// As of [`Self::check_pods`].

@@ -150,7 +150,7 @@ async fn by_a_unix_socket() {
 fn nowhere_unless_it_is_wanted() {
     let host = TempHost::create();
     let server = Server::start(host.dir(), &[]);
-    assert!(!server.log().contains("metrics at"));
+    assert!(!server.log().contains("telling metrics"));
 }
 
 /// Every call is counted once, by what became of it, and logged with whose it was.

@@ -100,22 +100,22 @@ impl Server {
 
     /// The addresses that the server says it listens on.
     pub fn addresses(&self) -> Vec<String> {
+        self.addresses_said("listening")
+    }
+
+    fn addresses_said(&self, message: &str) -> Vec<String> {
         let lines = self.log.lines.lock().unwrap();
         let addresses = lines.text.iter().filter_map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             let fields = &line["fields"];
-            (fields["message"] == "listening")
-                .then(|| fields["address"].as_str().unwrap().to_owned())
+            (fields["message"] == message).then(|| fields["address"].as_str().unwrap().to_owned())
         });
         addresses.collect()
     }
 
     /// The first address at which the server says that it tells of its metrics.
     pub fn metrics_address(&self) -> String {
-        let log = self.log();
-        let said = log.lines().find_map(|line| line.split_once("metrics at "));
-        let (_, address) = said.unwrap();
-        address.split('"').next().unwrap().to_owned()
+        self.addresses_said("telling metrics").swap_remove(0)
     }
 
     /// The URL of the first address, which is a TCP one.
