@@ -76,13 +76,25 @@ pub(super) struct Door {
     /// One permit for each connection that may still be opened.
     room: Arc<Semaphore>,
     handshake_timeout: Duration,
+    /// How long a client may say nothing before HTTP/2 ends its connection.
+    silence_max: Option<Duration>,
     counters: Counters,
 }
 
 /// A connection's place among those that may be open.
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
+    silence_max: Option<Duration>,
     counters: Counters,
+}
+
+impl Place {
+    /// Notes that the server has ended the connection, whose client had said nothing for so long.
+    pub(super) fn leave_client_silent_for(&self, silence: Duration) {
+        if self.silence_max.is_some_and(|max| silence >= max) {
+            self.counters.keepalive_timeouts.inc();
+        }
+    }
 }
 
 impl Drop for Place {
@@ -96,6 +108,7 @@ impl Door {
         Self {
             room: permits(limits.connections),
             handshake_timeout: limits.handshake_timeout,
+            silence_max: limits.silence_max(),
             counters,
         }
     }
@@ -181,6 +194,7 @@ impl Door {
         self.counters.connections_open.inc();
         Some(Place {
             _permit: permit,
+            silence_max: self.silence_max,
             counters: self.counters.clone(),
         })
     }

@@ -18,6 +18,10 @@ pub(crate) struct Counters {
     connections_refused: Family<ConnectionLabels, Counter>,
     /// How often accepting failed because something ran out, such as descriptors.
     pub(super) accept_errors: Counter,
+    /// Connections that were closed since their clients said nothing for too long.
+    pub(super) keepalive_timeouts: Counter,
+    /// How often a connection had as many calls under way as it may.
+    pub(super) connections_filled: Counter,
     calls_refused: Family<CallLabels, Counter>,
     /// How often certificates were read anew and put to use.
     pub(super) tls_reloads: Counter,
@@ -132,6 +136,16 @@ impl Counters {
             "rkt_api_connections_refused",
             "Connections that were closed before any call came by them, by reason",
             self.connections_refused.clone(),
+        );
+        registry.register(
+            "rkt_api_keepalive_timeouts",
+            "Connections that were closed since their clients did not say that they are there",
+            self.keepalive_timeouts.clone(),
+        );
+        registry.register(
+            "rkt_api_connections_filled",
+            "How often a connection had as many calls under way as it may, so that more wait",
+            self.connections_filled.clone(),
         );
         registry.register(
             "rkt_api_accept_errors",

@@ -4,7 +4,8 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
@@ -76,7 +77,9 @@ pub(super) struct Stream<S> {
     wire: Wire<S>,
     /// What has been read already and is to be read again.
     preface: &'static [u8],
-    _place: Place,
+    place: Place,
+    /// When something came from the client last; `None` when nothing can any more.
+    heard_at: Option<Instant>,
 }
 
 impl<S: Socket> Stream<S> {
@@ -84,7 +87,16 @@ impl<S: Socket> Stream<S> {
         Self {
             wire,
             preface: PREFACE,
-            _place: place,
+            place,
+            heard_at: Some(Instant::now()),
+        }
+    }
+}
+
+impl<S> Drop for Stream<S> {
+    fn drop(&mut self) {
+        if let Some(heard_at) = self.heard_at {
+            self.place.leave_client_silent_for(heard_at.elapsed());
         }
     }
 }
@@ -107,7 +119,11 @@ impl<S: Socket> AsyncRead for Stream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.preface.is_empty() {
-            return Pin::new(&mut self.wire).poll_read(context, buffer);
+            let before = buffer.filled().len();
+            let read = ready!(Pin::new(&mut self.wire).poll_read(context, buffer));
+            let has_come = read.is_ok() && buffer.filled().len() > before;
+            self.heard_at = has_come.then(Instant::now);
+            return Poll::Ready(read);
         }
         let (now, later) = self
             .preface

@@ -43,6 +43,17 @@ pub struct Limits {
     pub stream_buffer: usize,
 }
 
+impl Limits {
+    /// How long a client may say nothing before its connection is closed. `None`: for ever.
+    pub(super) fn silence_max(&self) -> Option<Duration> {
+        let is_asked = !self.keepalive_interval.is_zero();
+        is_asked.then(|| {
+            self.keepalive_interval
+                .saturating_add(self.keepalive_timeout)
+        })
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -143,7 +143,10 @@ impl Server {
             draining,
             counters: StreamCounters::default(),
         };
-        let calls = CallLayer::default();
+        let calls = CallLayer::new(
+            config.limits.calls_per_connection,
+            counters.connections_filled.clone(),
+        );
         let metrics = Metrics::new(config.dialect, |registry| {
             calls.counts().register(registry);
             counters.register(registry);

@@ -1,7 +1,14 @@
 //! A client's connection, as far as calls have a say in it: one whose client does not read can
 //! be cut. A stream alone cannot: what is to be sent on it waits until its client reads.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use tokio::sync::watch;
 
@@ -34,6 +41,8 @@ pub(crate) struct Connection(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     peer: Peer,
+    /// How many calls are under way.
+    calls: AtomicU32,
     is_cut: watch::Sender<bool>,
     is_stuck: watch::Sender<bool>,
 }
@@ -50,6 +59,16 @@ impl Connection {
     /// Whose connection it is.
     pub(crate) fn peer(&self) -> Peer {
         self.0.peer
+    }
+
+    /// Notes that a call has come by it. Returns how many are under way, this one included.
+    pub(crate) fn begin_call(&self) -> u32 {
+        self.0.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Notes that one of the calls has ended.
+    pub(crate) fn end_call(&self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Has the transport let the connection go, with everything that waits in it.

@@ -21,8 +21,11 @@ use tonic::{Code, Request, Status, Streaming};
 
 use crate::{
     hosts::{self, TempHost},
-    support::{Client, DEADLINE, PROGRAM, Server, at_once, command, connect},
+    metrics::scrape::Metrics,
+    support::{Client, DEADLINE, PROGRAM, Server, at_once, command, connect, eventually},
 };
+
+const METRICS: &str = "--metrics-listen=127.0.0.1:0";
 
 /// The first bytes of HTTP/2, and empty SETTINGS.
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -203,10 +206,14 @@ async fn more_streams_than_may_be_are_refused() {
 #[tokio::test]
 async fn more_calls_on_a_connection_than_may_be_wait() {
     let host = TempHost::create();
-    let server = Server::start(host.dir(), &["--max-calls-per-connection=2"]);
+    let args = ["--max-calls-per-connection=2", METRICS];
+    let server = Server::start(host.dir(), &args);
     let mut client = server.client().await;
     let first = listen(&mut client).await.unwrap();
+    let filled = || Metrics::of(&server).value("rkt_api_connections_filled_total");
+    assert_eq!(filled(), 0.0);
     let _second = listen(&mut client).await.unwrap();
+    assert_eq!(filled(), 1.0);
     let waiting = tokio::spawn(async move { get_info(&mut client).await });
     get_info(&mut server.client().await).await;
     assert!(!waiting.is_finished());
@@ -355,12 +362,20 @@ async fn calls_that_take_too_long_are_cut_off() {
 #[tokio::test]
 async fn who_does_not_say_that_it_is_there_is_hung_up_on() {
     let host = TempHost::create();
-    let args = ["--keepalive-interval=200ms", "--keepalive-timeout=5s"];
+    let args = [
+        "--keepalive-interval=200ms",
+        "--keepalive-timeout=5s",
+        METRICS,
+    ];
     let server = Server::start(host.dir(), &args);
     let mut client = server.client().await;
     let mut stays = listen(&mut client).await.unwrap();
+    // Who hangs up has not been waited for.
+    drop(greeting(&server.addresses()[0]));
     // It does not answer the PING.
     is_closed(greeting(&server.addresses()[0])).await;
+    let counted = || Metrics::of(&server).value("rkt_api_keepalive_timeouts_total") == 1.0;
+    eventually("it is counted", counted);
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
     let told = at_once("the stream is open still", stays.message()).await;
     assert!(told.unwrap().is_some());

@@ -57,6 +57,9 @@ pub(in crate::server) struct CallCounts {
     durations: Family<MethodLabel, Histogram, fn() -> Histogram>,
     streams_open: Family<MethodLabel, Gauge>,
     methods: [MethodCounts; method::COUNT],
+    calls_per_connection: u32,
+    /// How often a connection had as many calls under way as that.
+    connections_filled: Counter,
 }
 
 /// The counters of one method.
@@ -73,8 +76,9 @@ pub(super) fn code_name(code: Code) -> &'static str {
     CODES[code as usize]
 }
 
-impl Default for CallCounts {
-    fn default() -> Self {
+impl CallCounts {
+    /// Counts of nothing yet. See [`CallLayer::new`](super::CallLayer::new).
+    pub(super) fn new(calls_per_connection: u32, connections_filled: Counter) -> Self {
         let durations: fn() -> Histogram = || Histogram::new(BUCKETS_S);
         let durations = Family::new_with_constructor(durations);
         let streams_open = Family::default();
@@ -95,6 +99,8 @@ impl Default for CallCounts {
             durations,
             streams_open,
             methods,
+            calls_per_connection,
+            connections_filled,
         };
         // A rate needs something to begin with.
         for place in 0..method::COUNT {
@@ -102,9 +108,7 @@ impl Default for CallCounts {
         }
         counts
     }
-}
 
-impl CallCounts {
     /// Adds these metrics to those that are told.
     pub(in crate::server) fn register(&self, registry: &mut Registry) {
         registry.register(
@@ -126,8 +130,11 @@ impl CallCounts {
         );
     }
 
-    /// Notes that a call of the method at `place` has begun.
-    pub(super) fn begin(&self, place: usize) {
+    /// Notes that a call of the method at `place` has begun, one of so many on its connection.
+    pub(super) fn begin(&self, place: usize, calls: u32) {
+        if calls == self.calls_per_connection {
+            self.connections_filled.inc();
+        }
         if let Some(open) = &self.methods[place].open {
             open.inc();
         }

@@ -19,21 +19,28 @@ use std::{
 use http::{HeaderMap, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use prometheus_client::metrics::counter::Counter;
 use tonic::{Code, Status};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::service::{Connection, Peer};
+use crate::service::Connection;
 pub(super) use counts::CallCounts;
 
 /// How much of the path of an unknown method is logged.
 const PATH_LIMIT_BYTES: usize = 200;
 
 /// Counts and logs the calls of the services inside.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct CallLayer(Arc<CallCounts>);
 
 impl CallLayer {
+    /// A layer for connections on which so many calls may be under way; `filled` counts how often
+    /// there were as many.
+    pub(super) fn new(calls_per_connection: u32, filled: Counter) -> Self {
+        Self(Arc::new(CallCounts::new(calls_per_connection, filled)))
+    }
+
     /// What it counts.
     pub(super) fn counts(&self) -> &CallCounts {
         &self.0
@@ -87,7 +94,7 @@ struct Call {
     place: usize,
     /// What was asked for instead of a method that there is.
     unknown: Option<Uri>,
-    peer: Peer,
+    connection: Connection,
     began: Instant,
     is_timed: bool,
     /// `None` as long as nobody has told.
@@ -98,12 +105,13 @@ impl Call {
     fn begin<B>(counts: Arc<CallCounts>, request: &Request<B>) -> Self {
         let (place, is_known) = method::find(request.uri().path());
         let connection = request.extensions().get::<Connection>();
-        counts.begin(place);
+        let connection = connection.cloned().unwrap_or_default();
+        counts.begin(place, connection.begin_call());
         Self {
             counts,
             place,
             unknown: (!is_known).then(|| request.uri().clone()),
-            peer: connection.map(Connection::peer).unwrap_or_default(),
+            connection,
             began: Instant::now(),
             is_timed: false,
             code: None,
@@ -146,8 +154,9 @@ impl Drop for Call {
         self.time();
         let code = self.code.unwrap_or(Code::Cancelled);
         self.counts.end(self.place, code);
+        self.connection.end_call();
         tracing::debug!(
-            peer = %self.peer,
+            peer = %self.connection.peer(),
             method = self.name(),
             code = counts::code_name(code),
             duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -289,7 +298,7 @@ mod tests {
 
     /// The code of a call that is answered so, when as many frames have been asked for.
     fn code(headers: HeaderMap, frames: Frames, asked: usize) -> Option<Code> {
-        let layer = CallLayer::default();
+        let layer = CallLayer::new(1, Counter::default());
         let mut service = layer.layer(Answering(headers, frames));
         let mut context = Context::from_waker(Waker::noop());
         let answer = pin!(service.call(request(LIST_PODS))).poll(&mut context);
@@ -345,7 +354,7 @@ mod tests {
     fn a_call_that_nobody_waits_for_is_cancelled() {
         let path = "/v1alpha.PublicAPI/ListenEvents";
         let (place, _) = method::find(path);
-        let layer = CallLayer::default();
+        let layer = CallLayer::new(1, Counter::default());
         let mut service = layer.layer(Answering(HeaderMap::new(), Frames::new()));
         let call = service.call(request(path));
         assert_eq!(ended(layer.counts(), place), None);

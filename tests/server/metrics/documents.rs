@@ -162,6 +162,7 @@ fn the_dashboard_is_one() {
     let ids: BTreeSet<_> = panels.iter().map(|p| p["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len());
     let mut taken = BTreeSet::new();
+    let mut described = BTreeSet::new();
     for panel in panels {
         let title = panel["title"].as_str().unwrap();
         let number = |name: &str| panel["gridPos"][name].as_u64().unwrap();
@@ -173,7 +174,11 @@ fn the_dashboard_is_one() {
         if panel["type"] == "row" {
             continue;
         }
-        assert!(panel["description"].is_string(), "{title}");
+        let description = panel["description"].as_str().unwrap();
+        assert!(
+            described.insert(description),
+            "{title} has another's: {description}"
+        );
         assert_eq!(panel["datasource"]["uid"], *source, "{title}");
         let targets = panel["targets"].as_array().unwrap();
         assert!(!targets.is_empty(), "{title}");
