@@ -9,6 +9,7 @@ pub mod formats;
 pub mod layout;
 pub mod server;
 
+mod clock;
 mod filter;
 mod host;
 mod inventory;

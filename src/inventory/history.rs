@@ -4,7 +4,6 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use prometheus_client::{
@@ -15,6 +14,7 @@ use prometheus_client::{
 use tokio::sync::watch;
 
 use super::{counters::set, lock};
+use crate::clock::Clock;
 
 /// What kind of thing has happened (clause E-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +70,8 @@ struct TypeLabel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) kind: EventKind,
-    /// When the server learned of it, seconds since the epoch; never less than that of an
-    /// event before it.
+    /// When the server learned of it, seconds since the epoch. Less than that of an event before
+    /// it where the clock was set back in between.
     pub(crate) time_s: i64,
     /// The pod's UUID, or the image's id.
     pub(crate) id: String,
@@ -85,6 +85,7 @@ pub(crate) struct Event {
 #[derive(Debug)]
 pub(crate) struct History {
     ring: Mutex<Ring>,
+    clock: Clock,
     /// The number of the event that comes next.
     next: watch::Sender<u64>,
     capacity: usize,
@@ -99,9 +100,8 @@ struct Ring {
     /// The number of the first event that is kept.
     first: u64,
     events: VecDeque<Arc<Event>>,
-    /// The time of the newest event that is not kept for who asks for the past.
+    /// The latest time of an event that is not kept for who asks for the past.
     lost_until_s: Option<i64>,
-    newest_s: i64,
 }
 
 /// Events are missing that were asked for: they are no longer kept.
@@ -110,16 +110,16 @@ pub(crate) struct Lost;
 
 impl History {
     /// A history that keeps the newest `capacity` events for those who ask for the past, and the
-    /// newest `buffer` for those who are behind.
-    pub(super) fn new(capacity: usize, buffer: usize) -> Self {
+    /// newest `buffer` for those who are behind. When they happened, `clock` tells.
+    pub(super) fn new(capacity: usize, buffer: usize, clock: Clock) -> Self {
         let ring = Ring {
             first: 0,
             events: VecDeque::new(),
             lost_until_s: None,
-            newest_s: i64::MIN,
         };
         let history = Self {
             ring: Mutex::new(ring),
+            clock,
             next: watch::Sender::new(0),
             capacity,
             buffer: buffer.max(1),
@@ -149,17 +149,17 @@ impl History {
     /// Adds what has happened just now.
     pub(super) fn add(&self, happened: impl IntoIterator<Item = Event>) {
         let mut ring = lock(&self.ring);
-        // E-4: never decreasing, though clocks are set back.
-        ring.newest_s = ring.newest_s.max(now_unix_s());
+        let time_s = self.clock.unix_time_s();
         let mut count = 0;
         for event in happened {
-            let time_s = ring.newest_s;
             self.happened_count.get_or_create(&event.kind.label()).inc();
             ring.events.push_back(Arc::new(Event { time_s, ..event }));
             count += 1;
             let kept = ring.events.len();
             if let Some(lost) = kept.checked_sub(self.capacity.saturating_add(1)) {
-                ring.lost_until_s = Some(ring.events[lost].time_s);
+                let lost_s = Some(ring.events[lost].time_s);
+                // Whatever the clock was then, it has happened before now.
+                ring.lost_until_s = ring.lost_until_s.max(lost_s).min(Some(time_s));
             }
             if kept > self.capacity.max(self.buffer) {
                 ring.events.pop_front();
@@ -183,7 +183,8 @@ impl History {
         self.next.subscribe()
     }
 
-    /// The number of the first event whose time is after this one.
+    /// The number of the first event whose time is after this one. Of those that follow it, some
+    /// may have an earlier time, where the clock was set back.
     ///
     /// # Errors
     ///
@@ -193,8 +194,9 @@ impl History {
         if ring.lost_until_s.is_some_and(|lost_s| lost_s > time_s) {
             return Err(Lost);
         }
-        let before = ring.events.partition_point(|event| event.time_s <= time_s);
-        Ok(ring.first + before as u64)
+        let mut events = ring.events.iter();
+        let before = events.position(|event| event.time_s > time_s);
+        Ok(ring.first + before.unwrap_or(ring.events.len()) as u64)
     }
 
     /// Up to `most` events from this number on.
@@ -210,17 +212,20 @@ impl History {
     }
 }
 
-fn now_unix_s() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        // A clock before 1970.
-        Err(_) => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::HandSet;
+
+    /// When all begins.
+    const NOON_S: i64 = 1_500_000_000;
+    const HOUR_S: i64 = 3600;
+
+    /// A history, and the clock that it goes by.
+    fn history(capacity: usize, buffer: usize) -> (History, HandSet) {
+        let hand = HandSet::at(NOON_S);
+        (History::new(capacity, buffer, hand.clock()), hand)
+    }
 
     fn event(id: usize) -> Event {
         Event {
@@ -238,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_newest_are_kept() {
-        let history = History::new(3, 0);
+        let (history, _) = history(3, 0);
         assert_eq!(history.after(0), Ok(0));
         history.add((0..5).map(event));
         assert_eq!(history.next(), 5);
@@ -250,37 +255,64 @@ mod tests {
 
     #[test]
     fn any_number_may_be_kept() {
-        let history = History::new(usize::MAX, 0);
+        let (history, _) = history(usize::MAX, 0);
         history.add((0..2).map(event));
         assert_eq!(ids(&history.from(0, 9).unwrap()), ["0", "1"]);
     }
 
     #[test]
     fn what_is_lost_is_said() {
-        let history = History::new(1, 0);
-        let before_s = now_unix_s();
+        let (history, _) = history(1, 0);
         history.add([event(0)]);
-        assert_eq!(history.after(before_s - 1), Ok(0));
+        assert_eq!(history.after(NOON_S - 1), Ok(0));
         history.add([event(1)]);
-        assert_eq!(history.after(before_s - 1), Err(Lost));
-        let later_s = now_unix_s();
-        assert_eq!(history.after(later_s), Ok(2));
+        assert_eq!(history.after(NOON_S - 1), Err(Lost));
+        assert_eq!(history.after(NOON_S), Ok(2));
     }
 
     #[test]
     fn who_is_behind_may_be_so_further_than_the_past_is_kept() {
-        let history = History::new(0, 2);
-        let before_s = now_unix_s();
+        let (history, _) = history(0, 2);
         history.add((0..3).map(event));
         assert_eq!(ids(&history.from(1, 9).unwrap()), ["1", "2"]);
         assert_eq!(history.from(0, 9), Err(Lost));
-        assert_eq!(history.after(before_s - 1), Err(Lost));
-        assert_eq!(history.after(now_unix_s()), Ok(3));
+        assert_eq!(history.after(NOON_S - 1), Err(Lost));
+        assert_eq!(history.after(NOON_S), Ok(3));
+    }
+
+    #[test]
+    fn each_has_the_time_that_the_clock_showed() {
+        let (history, hand) = history(9, 0);
+        for (id, after_s) in [HOUR_S, -HOUR_S, 0, HOUR_S].into_iter().enumerate() {
+            hand.set(NOON_S + after_s);
+            history.add([event(id)]);
+        }
+        let events = history.from(0, 9).unwrap();
+        let times_s: Vec<_> = events.iter().map(|event| event.time_s - NOON_S).collect();
+        assert_eq!(times_s, [HOUR_S, -HOUR_S, 0, HOUR_S]);
+        // All that have happened since the first that was after that time.
+        assert_eq!(history.after(NOON_S + HOUR_S - 1), Ok(0));
+        assert_eq!(history.after(NOON_S + HOUR_S), Ok(4));
+    }
+
+    #[test]
+    fn the_past_that_is_lost_does_not_lie_ahead() {
+        let (history, hand) = history(1, 0);
+        // Somebody has set the clock to another year for a moment.
+        hand.set(NOON_S + 10_000 * HOUR_S);
+        history.add([event(0)]);
+        hand.set(NOON_S);
+        history.add([event(1)]);
+        assert_eq!(history.after(NOON_S - 1), Err(Lost));
+        hand.set(NOON_S + HOUR_S);
+        history.add([event(2)]);
+        assert_eq!(history.after(NOON_S - 1), Err(Lost));
+        assert_eq!(history.after(NOON_S), Ok(2));
     }
 
     #[tokio::test]
     async fn who_waits_is_told() {
-        let history = History::new(9, 0);
+        let (history, _) = history(9, 0);
         let mut next = history.subscribe();
         history.add([]);
         assert!(!next.has_changed().unwrap());

@@ -37,6 +37,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 use crate::{
+    clock::Clock,
     host::{Depth, Fault, IndexError, ScanError},
     layout::store::KEY_PREFIX,
 };
@@ -168,8 +169,8 @@ where
 {
     /// The inventory of `data_dir`, which is watched for changes unless `watch` is false. Calls
     /// about images wait `store_lock_timeout` for a locked index. Of what happens, the newest
-    /// `event_history` events are kept, and `event_buffer` for those who are behind. Up to
-    /// `changes_max` changes wait to be taken in.
+    /// `event_history` events are kept, and `event_buffer` for those who are behind, with the times
+    /// that `clock` shows. Up to `changes_max` changes wait to be taken in.
     pub(crate) fn new(
         data_dir: PathBuf,
         watch: bool,
@@ -177,6 +178,7 @@ where
         store_lock_timeout: Duration,
         event_history: usize,
         event_buffer: usize,
+        clock: Clock,
     ) -> Self {
         let counters = Counters::default();
         let watches = counters.watches.clone();
@@ -185,7 +187,7 @@ where
             store: Arc::new(tokio::sync::Mutex::new(LiveStore::new(data_dir.clone()))),
             shared: Arc::new(Shared {
                 watching: Watching::new(data_dir, watch, changes_max, watches),
-                history: Arc::new(History::new(event_history, event_buffer)),
+                history: Arc::new(History::new(event_history, event_buffer, clock)),
                 reported: Reported::default(),
                 counters,
                 condition: watch::Sender::default(),

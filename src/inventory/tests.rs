@@ -32,7 +32,15 @@ impl Host {
             fs::create_dir_all(Self::path(data_dir.path(), *id)).unwrap();
         }
         let dir = data_dir.path().to_owned();
-        let inventory = Inventory::new(dir, true, 1 << 16, DEADLINE, 10, 10);
+        let inventory = Inventory::new(
+            dir,
+            true,
+            1 << 16,
+            DEADLINE,
+            10,
+            10,
+            Clock::of_the_machine(),
+        );
         Self {
             data_dir,
             inventory,

@@ -31,7 +31,9 @@ use tower_layer::{Identity, Stack};
 
 pub use crate::service::Dialect;
 use crate::{
-    api, layout,
+    api,
+    clock::Clock,
+    layout,
     logs::Logs,
     service::{
         Inventory, RequestLimits, Service, StreamCounters, StreamLimits,
@@ -123,6 +125,7 @@ impl Server {
             listen::check_reach(&listeners, config.insecure_listen)?;
         }
 
+        let clock = Clock::of_the_machine();
         let inventory = Arc::new(Inventory::new(
             config.data_dir.clone(),
             config.watch,
@@ -130,6 +133,7 @@ impl Server {
             config.store_lock_timeout,
             config.limits.event_history,
             config.limits.stream_buffer,
+            clock.clone(),
         ));
         inventory.follow();
         let logs = Arc::new(Logs::new(config.data_dir.clone(), config.watch));
@@ -141,6 +145,7 @@ impl Server {
         let streams = StreamLimits {
             buffer: config.limits.stream_buffer,
             draining,
+            clock,
             counters: StreamCounters::default(),
         };
         let calls = CallLayer::new(

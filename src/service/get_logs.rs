@@ -4,10 +4,7 @@
 //! what waits for a slow one is on the disk. Reading itself goes by short slices on threads
 //! where it may block.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use tokio::sync::{
@@ -25,6 +22,7 @@ use super::{
 };
 use crate::{
     api::{GetLogsRequest, GetLogsResponse},
+    clock::{self, Clock},
     host::{Cause, Depth, LogsError},
     logs::{Back, Follower, Logs, Pass, Query, Slice, Step, has_identifier},
 };
@@ -35,9 +33,8 @@ pub(super) type Lines = ReceiverStream<Result<GetLogsResponse, Status>>;
 /// How long a client that reads nothing has to read that its stream is over.
 const LAST_WORD: Duration = Duration::from_secs(10);
 
-/// How long to sleep at most before looking at the clock again: somebody may set it; and at a
-/// journal that cannot be watched.
-const CLOCK: Duration = Duration::from_secs(1);
+/// How long to sleep at most before looking again at a journal that cannot be watched.
+const UNWATCHED: Duration = Duration::from_secs(1);
 
 /// Begins the stream of a call.
 pub(super) async fn answer(service: &Arc<Parts>, request: GetLogsRequest) -> Result<Lines, Status> {
@@ -77,7 +74,7 @@ pub(super) async fn answer(service: &Arc<Parts>, request: GetLogsRequest) -> Res
     };
 
     // L-7
-    let now = unix_time();
+    let now = service.streams.clock.unix_time();
     let is_to_come = |at_s: u64| Duration::from_secs(at_s) > now;
     let follow = follow && until_s.is_none_or(is_to_come);
     let waits = follow && since_s.is_some_and(is_to_come);
@@ -139,6 +136,7 @@ pub(super) async fn answer(service: &Arc<Parts>, request: GetLogsRequest) -> Res
         id,
         pod_id,
         draining: service.streams.draining.clone(),
+        clock: service.streams.clock.clone(),
         sender,
     };
     tokio::spawn(async move {
@@ -293,6 +291,7 @@ struct Stream {
     /// The pod, as the client named it.
     pod_id: String,
     draining: watch::Receiver<bool>,
+    clock: Clock,
     sender: mpsc::Sender<Result<GetLogsResponse, Status>>,
 }
 
@@ -343,12 +342,12 @@ impl Stream {
             since_s,
             until_s,
         } = following;
-        let is_over = || left(until_s) == Some(Duration::ZERO);
+        let is_over = || self.left(until_s) == Some(Duration::ZERO);
         while first.is_none()
-            && let Some(left) = left(since_s).filter(|left| !left.is_zero())
+            && let Some(left) = self.left(since_s).filter(|left| !left.is_zero())
         {
-            let until = left.min(self::left(until_s).unwrap_or(left)).min(CLOCK);
-            self.sleep(until).await?;
+            let left = left.min(self.left(until_s).unwrap_or(left));
+            self.sleep(left.min(clock::LOOK_AGAIN)).await?;
             if is_over() {
                 return Ok(());
             }
@@ -379,10 +378,10 @@ impl Stream {
                 return Ok(());
             }
             loop {
-                let sleep = match (left(until_s), follower.is_unwatched()) {
-                    (None, false) => Duration::MAX,
-                    (left, _) => left.map_or(CLOCK, |left| left.min(CLOCK)),
-                };
+                let left = self.left(until_s).map(|left| left.min(clock::LOOK_AGAIN));
+                let unwatched = follower.is_unwatched().then_some(UNWATCHED);
+                let sleep = left.into_iter().chain(unwatched).min();
+                let sleep = sleep.unwrap_or(Duration::MAX);
                 tokio::select! {
                     biased;
                     slept = self.sleep(sleep) => slept?,
@@ -477,6 +476,12 @@ impl Stream {
         }
     }
 
+    /// How long it is until that second begins; zero when it has.
+    fn left(&self, at_s: Option<u64>) -> Option<Duration> {
+        let at = Duration::from_secs(at_s?);
+        Some(at.saturating_sub(self.clock.unix_time()))
+    }
+
     /// Sleeps, unless the stream ends before.
     async fn sleep(&self, duration: Duration) -> Result<(), End> {
         let mut draining = self.draining.clone();
@@ -509,18 +514,4 @@ fn failed(error: tokio::task::JoinError) -> Status {
 
 fn going_down() -> Status {
     Status::unavailable("the server is going down")
-}
-
-/// How long it is until that second begins; zero when it has.
-fn left(at_s: Option<u64>) -> Option<Duration> {
-    let at = Duration::from_secs(at_s?);
-    Some(at.saturating_sub(unix_time()))
-}
-
-/// The time since the epoch, by the machine's clock.
-fn unix_time() -> Duration {
-    // A clock before 1970 stands still.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }

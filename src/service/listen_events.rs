@@ -3,10 +3,7 @@
 //! Each listener has a task that reads the history from its own place on, so a slow one slows
 //! no other. What waits for it is counted, not copied.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
@@ -16,6 +13,7 @@ use tonic::Status;
 use super::{Connection, Parts, counters::Loss};
 use crate::{
     api::{Event, EventFilter, ListenEventsResponse},
+    clock,
     filter::event_matches,
     inventory::{self, History, Lost},
 };
@@ -37,9 +35,6 @@ const HURRY: Duration = Duration::from_secs(1);
 /// How long a listener that was too slow has to read that it was, before it is cut off (E-14).
 const LAST_WORD: Duration = Duration::from_secs(10);
 
-/// How long to sleep at most before looking at the clock again: somebody may set it.
-const CLOCK: Duration = Duration::from_secs(1);
-
 /// Begins the stream of a listener. When this returns, nothing that happens from now on is
 /// missed (E-11).
 pub(super) async fn answer(
@@ -50,12 +45,12 @@ pub(super) async fn answer(
     service.requests.check_events(&filter)?;
     let history = service.inventory.history().await?;
     let live_from = history.next();
-    let now_s = unix_time().as_secs();
-    let set = |time_s: i64| u64::try_from(time_s).ok().filter(|time_s| *time_s > 0);
+    let now_s = service.streams.clock.unix_time_s();
+    let set = |time_s: i64| (time_s > 0).then_some(time_s);
     let until_s = set(filter.until_time);
     let first = match set(filter.since_time) {
         // E-7
-        Some(since_s) if since_s <= now_s => history.after(filter.since_time),
+        Some(since_s) if since_s <= now_s => history.after(since_s),
         // E-8
         Some(_) => Ok(live_from),
         // E-11
@@ -79,6 +74,8 @@ pub(super) async fn answer(
         until_s,
         next,
         live_from,
+        began_s: now_s,
+        told_s: i64::MIN,
         connection,
         draining: service.streams.draining.clone(),
         sender,
@@ -101,11 +98,15 @@ struct Listener {
     more: watch::Receiver<u64>,
     filter: EventFilter,
     /// When the stream ends.
-    until_s: Option<u64>,
+    until_s: Option<i64>,
     /// The number of the first event that was not looked at yet.
     next: u64,
     /// The number of the first event that was not there when the call came.
     live_from: u64,
+    /// When the call came.
+    began_s: i64,
+    /// The time of the last event that was told.
+    told_s: i64,
     connection: Connection,
     draining: watch::Receiver<bool>,
     sender: mpsc::Sender<Result<ListenEventsResponse, Status>>,
@@ -133,8 +134,8 @@ impl Listener {
     async fn listen(&mut self) -> Result<(), Status> {
         loop {
             let left = self.until_s.map(|until_s| {
-                let until = Duration::from_secs(until_s);
-                until.saturating_sub(unix_time())
+                let until = Duration::from_secs(until_s.unsigned_abs());
+                until.saturating_sub(self.service.streams.clock.unix_time())
             });
             let is_over = left == Some(Duration::ZERO);
             if is_over {
@@ -149,7 +150,7 @@ impl Listener {
             if is_over {
                 return Ok(());
             }
-            let sleep = left.map_or(Duration::MAX, |left| left.min(CLOCK));
+            let sleep = left.map_or(Duration::MAX, |left| left.min(clock::LOOK_AGAIN));
             tokio::select! {
                 biased;
                 _ = self.draining.wait_for(|is_draining| *is_draining) => return Err(going_down()),
@@ -171,8 +172,10 @@ impl Listener {
         let mut wanted = Vec::new();
         let mut size_bytes = 0;
         for event in &events {
+            let wanted_event = self.wanted(self.next, event);
             self.next += 1;
-            if let Some(event) = self.wanted(event) {
+            if let Some(event) = wanted_event {
+                self.told_s = event.time;
                 size_bytes += event.encoded_len();
                 wanted.push(event);
             }
@@ -183,9 +186,17 @@ impl Listener {
         Ok(Some(wanted))
     }
 
-    /// The event as a message, if the listener asked for it.
-    fn wanted(&self, event: &inventory::Event) -> Option<Event> {
-        let event = self.service.view.event(event);
+    /// The event of that number as a message, if the listener asked for it.
+    ///
+    /// In one stream times never decrease (E-4), though the clock is set back: what happens after
+    /// the call is not before it, and what is kept from after `since_time` is after that.
+    fn wanted(&self, number: u64, event: &inventory::Event) -> Option<Event> {
+        let earliest_s = match number < self.live_from {
+            true => self.filter.since_time.saturating_add(1),
+            false => self.began_s,
+        };
+        let mut event = self.service.view.event(event);
+        event.time = event.time.max(earliest_s).max(self.told_s);
         event_matches(&self.filter, &event).then_some(event)
     }
 
@@ -239,9 +250,10 @@ impl Listener {
             if events.is_empty() {
                 return Ok(());
             }
-            waiting.next += events.len() as u64;
-            let wanted = events.iter().filter_map(|event| self.wanted(event));
+            let numbered = (waiting.next..).zip(&events);
+            let wanted = numbered.filter_map(|(number, event)| self.wanted(number, event));
             waiting.count += wanted.count();
+            waiting.next += events.len() as u64;
             if waiting.count > self.service.streams.buffer {
                 return Err(self.too_slow());
             }
@@ -260,12 +272,4 @@ impl Listener {
 
 fn going_down() -> Status {
     Status::unavailable("the server is going down")
-}
-
-/// The time since the epoch, by the machine's clock.
-fn unix_time() -> Duration {
-    // A clock before 1970 stands still.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }

@@ -16,6 +16,8 @@ mod listing;
 mod log_lines;
 pub(crate) mod prepared;
 mod request_limits;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use crate::{
         GetInfoRequest, GetInfoResponse, GetLogsRequest, Info, InspectImageRequest,
         InspectPodRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
     },
+    clock::Clock,
     inventory::{self, Unavailable},
     logs::Logs,
 };
@@ -68,6 +71,8 @@ pub(crate) struct StreamLimits {
     pub(crate) buffer: usize,
     /// Turns true when the server drains.
     pub(crate) draining: watch::Receiver<bool>,
+    /// By which they begin and end.
+    pub(crate) clock: Clock,
     /// What is counted of them.
     pub(crate) counters: StreamCounters,
 }
