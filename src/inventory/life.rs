@@ -173,7 +173,8 @@ impl Life {
             (Phase::Prepare, Lock::Held) => self.is_aborted = false,
             _ => {}
         }
-        if self.is_started {
+        // Of apps of a pod that has ended nothing is told, whenever more of them is read.
+        if self.is_started && !self.is_exited {
             self.see_apps(sight, told);
         }
         let is_let_go = facts.phase == Phase::Run && facts.lock == Lock::Free;
@@ -214,8 +215,7 @@ impl Life {
             };
             let is_awaited =
                 |status: &AppStatus| sight.waits_for_codes && status.exit_code.is_none();
-            let status = more.status.filter(|_| !self.is_exited);
-            let status = status.filter(|status| !is_awaited(status));
+            let status = more.status.filter(|status| !is_awaited(status));
             let at = self.apps.len();
             let was_running = life.is_running;
             let seen = life.see(started_at_ns, status).into_iter();
@@ -357,8 +357,9 @@ impl AppLife {
 mod tests {
     use super::*;
     use crate::{
-        formats::appc::PodManifest,
+        formats::appc::{NameValue, PodManifest},
         host::{AppFacts, ManifestFacts, State},
+        layout,
     };
     use Happening::{AppExited, AppStarted, Exited, GarbageCollected, Prepared, Started};
 
@@ -510,6 +511,21 @@ mod tests {
         assert_eq!(told, all);
         running.started_at_ns = Some(4);
         assert_eq!(life.advance(&[], sight(&running)), []);
+    }
+
+    /// E-11: more is read of a pod when a call asks for it.
+    #[test]
+    fn what_apps_did_in_a_pod_that_had_ended_is_told_nobody() {
+        let mut exited = facts(Phase::Run, Lock::Free);
+        let manifest = exited.manifest.as_mut().unwrap();
+        let mutable = NameValue {
+            name: layout::pod::MUTABLE_ANNOTATION.to_owned(),
+            value: "true".to_owned(),
+        };
+        manifest.manifest.annotations.push(mutable);
+        let mut life = Life::existing(sight(&exited).unwrap());
+        exited.manifest.as_mut().unwrap().apps[0].started_at_ns = Some(5);
+        assert_eq!(life.advance(&[], sight(&exited)), []);
     }
 
     #[test]
