@@ -154,6 +154,8 @@ fn log_to_stderr(format: LogFormat) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
+        // It would be said on standard error, too, by what panics where that cannot be written.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => logs.init(),
