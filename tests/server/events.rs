@@ -111,7 +111,7 @@ fn unseen<T>(server: &Server, act: impl FnOnce() -> T) -> T {
 }
 
 /// Everything that was told since the server started, when it goes down.
-async fn history(server: Server, client: &mut Client) -> Vec<Event> {
+pub async fn history(server: Server, client: &mut Client) -> Vec<Event> {
     look(client).await;
     let since = EventFilter {
         since_time: 1,

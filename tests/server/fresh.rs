@@ -34,7 +34,7 @@ pub fn setting<T: FromStr>(name: &str, default: T) -> T {
 }
 
 /// The state of a pod, by S-1 to S-10.
-fn state(pod: &Known) -> PodState {
+pub fn state(pod: &Known) -> PodState {
     match (pod.phase, pod.locked) {
         (Phase::Embryo, _) => PodState::Embryo,
         (Phase::Prepare, true) => PodState::Preparing,
@@ -47,7 +47,7 @@ fn state(pod: &Known) -> PodState {
     }
 }
 
-async fn list(client: &mut Client, detail: bool) -> Vec<Pod> {
+pub async fn list(client: &mut Client, detail: bool) -> Vec<Pod> {
     let request = ListPodsRequest {
         filters: vec![],
         detail,
@@ -55,7 +55,7 @@ async fn list(client: &mut Client, detail: bool) -> Vec<Pod> {
     client.list_pods(request).await.unwrap().into_inner().pods
 }
 
-async fn images(client: &mut Client) -> Vec<String> {
+pub async fn images(client: &mut Client) -> Vec<String> {
     let request = ListImagesRequest::default();
     let images = client.list_images(request).await.unwrap().into_inner();
     let mut ids: Vec<_> = images.images.into_iter().map(|image| image.id).collect();
@@ -63,7 +63,7 @@ async fn images(client: &mut Client) -> Vec<String> {
     ids
 }
 
-async fn inspect(client: &mut Client, id: &str) -> Option<Pod> {
+pub async fn inspect(client: &mut Client, id: &str) -> Option<Pod> {
     let request = InspectPodRequest { id: id.to_owned() };
     match client.inspect_pod(request).await {
         Ok(answer) => answer.into_inner().pod,
@@ -73,7 +73,7 @@ async fn inspect(client: &mut Client, id: &str) -> Option<Pod> {
 }
 
 /// Checks what InspectPod says against what is known of the pod.
-fn check(pod: &Pod, known: &Known, why: &str) {
+pub fn check(pod: &Pod, known: &Known, why: &str) {
     assert_eq!(pod.state(), state(known), "{why}");
     let has_run = matches!(known.phase, Phase::Run | Phase::ExitedGarbage);
     assert_eq!(pod.started_at != 0, has_run && known.started, "{why}");

@@ -39,7 +39,7 @@ const STEPS: usize = 250;
 /// What a step of a host's life does, told naively: by the step, and what is known of the pod
 /// before it. Whether anything of it was told before does not matter: the simulator's lives
 /// never go back.
-fn expected(step: &Step, before: &HostState, image: Option<&str>) -> Vec<(String, String)> {
+pub fn expected(step: &Step, before: &HostState, image: Option<&str>) -> Vec<(String, String)> {
     let names = |apps: &PodState, running: bool| -> Vec<String> {
         let is =
             |app: &&rkt_sim::live::AppState| !running || (app.started && app.exit_code.is_none());
@@ -86,7 +86,7 @@ fn expected(step: &Step, before: &HostState, image: Option<&str>) -> Vec<(String
     all.into_iter().map(|event| (id.clone(), event)).collect()
 }
 
-fn told(events: &[Event]) -> Vec<(String, String)> {
+pub fn told(events: &[Event]) -> Vec<(String, String)> {
     events
         .iter()
         .map(|event| (event.id.clone(), short(event)))
@@ -203,7 +203,7 @@ async fn one_life(seed: u64) {
 }
 
 /// What happens to a pod as a whole, which can be told even of one that was never read.
-fn of_pods(told: &[(String, String)]) -> BTreeMap<&str, Vec<&str>> {
+pub fn of_pods(told: &[(String, String)]) -> BTreeMap<&str, Vec<&str>> {
     let mut pods = BTreeMap::<_, Vec<_>>::new();
     for (id, event) in told {
         if event.starts_with("POD_") {

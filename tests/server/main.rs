@@ -16,6 +16,7 @@ mod hostile;
 mod hosts;
 mod journals;
 mod json;
+mod kills;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -25,7 +25,7 @@ use crate::{
 
 /// All of a file or directory but when it was last read.
 #[derive(Debug, PartialEq)]
-struct Entry {
+pub struct Entry {
     mode: u32,
     owner: (u32, u32),
     inode: u64,
@@ -44,7 +44,7 @@ enum Content {
 }
 
 /// Everything at and below `root`.
-fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
+pub fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
     let mut tree = BTreeMap::new();
     let mut pending = vec![root.to_owned()];
     while let Some(path) = pending.pop() {
@@ -178,14 +178,14 @@ async fn check(server: &Server, host: &TempHost) {
             Ok(_) => answers += 1,
             Err(_) => errors += 1,
         }
-        unchanged(&before, host, &format!("{method} {request}"));
+        unchanged(&before, host.dir(), &format!("{method} {request}"));
     }
     assert!(
         answers > 50 && errors > 5,
         "{answers} answers, {errors} errors"
     );
     call_streams(&mut client).await;
-    unchanged(&before, host, "streams");
+    unchanged(&before, host.dir(), "streams");
 }
 
 /// Calls the streaming methods, with requests after which a stream ends by itself.
@@ -213,9 +213,10 @@ async fn call_streams(client: &mut Client) {
     }
 }
 
+/// Fails unless everything at and below `root` is as it was before.
 #[track_caller]
-fn unchanged(before: &BTreeMap<PathBuf, Entry>, host: &TempHost, after: &str) {
-    let now = tree(host.dir());
+pub fn unchanged(before: &BTreeMap<PathBuf, Entry>, root: &Path, after: &str) {
+    let now = tree(root);
     let paths = |tree: &BTreeMap<PathBuf, Entry>| tree.keys().cloned().collect::<Vec<_>>();
     assert_eq!(paths(&now), paths(before), "after {after}");
     for (path, entry) in &now {

@@ -31,7 +31,7 @@ use crate::{
 
 const NAMES: [&str; 5] = ["web", "etcd", "redis", "nginx", "busybox"];
 
-fn image(name: &str) -> Image {
+pub fn image(name: &str) -> Image {
     Image {
         annotations: vec![(
             "homepage".to_owned(),
@@ -42,7 +42,7 @@ fn image(name: &str) -> Image {
 }
 
 /// A host with an image of each name, and a pod.
-fn host() -> TempHost {
+pub fn host() -> TempHost {
     let host = TempHost::create();
     host.write_images(&NAMES.map(image)).unwrap();
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
@@ -51,7 +51,7 @@ fn host() -> TempHost {
 
 /// The index of a store with the same images and one more, which are put into the store of
 /// `host`: only the index is still the old one.
-fn import_but_for_index(host: &TempHost) -> Vec<u8> {
+pub fn import_but_for_index(host: &TempHost) -> Vec<u8> {
     let next = Host::create(host.beside("next")).unwrap();
     let names = NAMES.into_iter().chain(["new"]);
     next.write_images(&names.map(image).collect::<Vec<_>>())
@@ -64,11 +64,11 @@ fn import_but_for_index(host: &TempHost) -> Vec<u8> {
     fs::read(index(next.dir())).unwrap()
 }
 
-fn index(dir: &Path) -> PathBuf {
+pub fn index(dir: &Path) -> PathBuf {
     dir.join(store::DB_DIR).join(store::DB)
 }
 
-async fn list(client: &mut Client) -> Result<Vec<ImageMessage>, Status> {
+pub async fn list(client: &mut Client) -> Result<Vec<ImageMessage>, Status> {
     let request = ListImagesRequest {
         detail: true,
         filters: vec![],
@@ -84,13 +84,13 @@ async fn inspect(client: &mut Client, id: &str) -> Result<ImageMessage, Status> 
     Ok(answer.into_inner().image.unwrap())
 }
 
-async fn count_pods(client: &mut Client) -> usize {
+pub async fn count_pods(client: &mut Client) -> usize {
     let answer = client.list_pods(ListPodsRequest::default());
     let answer = at_once("ListPods", answer).await.unwrap();
     answer.into_inner().pods.len()
 }
 
-fn base_names(images: &[ImageMessage]) -> Vec<&str> {
+pub fn base_names(images: &[ImageMessage]) -> Vec<&str> {
     let names = images.iter().map(|image| image.name.as_str());
     names.map(|name| name.rsplit('/').next().unwrap()).collect()
 }

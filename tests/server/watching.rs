@@ -23,9 +23,9 @@ use crate::{
     support::{Client, PROGRAM, Server},
 };
 
-/// The command that runs the server on `dir` in namespaces of its own, where it is root, after
-/// `script`. `None` where the system does not let the tests have any.
-pub fn in_namespaces(script: &str, dir: &Path) -> Option<Command> {
+/// The beginning of a command that is run in namespaces of its own, where it is root. `None` where
+/// the system does not let the tests have any.
+pub fn unshare() -> Option<Command> {
     let unshare = || {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount"]);
@@ -36,7 +36,13 @@ pub fn in_namespaces(script: &str, dir: &Path) -> Option<Command> {
         eprintln!("skipped: namespaces cannot be had here");
         return None;
     }
-    let mut command = unshare();
+    Some(unshare())
+}
+
+/// The command that runs the server on `dir` in namespaces of its own, after `script`. `None` where
+/// the system does not let the tests have any.
+pub fn in_namespaces(script: &str, dir: &Path) -> Option<Command> {
+    let mut command = unshare()?;
     command
         .args(["sh", "-c", &format!(r#"{script} && exec "$0" "$@""#)])
         .arg(PROGRAM)
