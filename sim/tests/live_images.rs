@@ -245,7 +245,21 @@ fn a_log_that_a_crash_left_is_finished() {
         fs::write(live.path("cas/db/ql.db"), torn).unwrap();
         fs::write(live.path(LOG), commit.log()).unwrap();
 
-        live.play(json!({"step": "import", "image": "c:1", "via": via}));
+        let record = live.play(json!({"step": "import", "image": "c:1", "via": via}));
+        // The file is whole before anything takes the place of what the log said.
+        let actions = actions(&record);
+        let locked = actions.iter().position(|action| action == "lock cas/db");
+        assert_eq!(
+            actions[locked.unwrap() + 1..][..5],
+            [
+                "overwrite cas/db/ql.db",
+                "truncate cas/db/ql.db",
+                "sync cas/db/ql.db",
+                "truncate LOG",
+                "sync LOG",
+            ],
+            "{via}"
+        );
         let names: Vec<_> = live.rows().into_iter().map(|row| row.name).collect();
         assert_eq!(names, ["c", "b", "a"], "{via}");
     }

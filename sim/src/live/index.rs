@@ -44,8 +44,8 @@ impl Rows {
 
 /// Changes rows of the index, in one transaction.
 ///
-/// A log that a crash has left is made part of the old state, or void, before anything else is
-/// written; its content is not lost.
+/// A log that a crash has left is carried out first: while a new one is written in its place, the
+/// file has to be whole.
 pub(super) fn transact(
     disk: &mut Disk,
     via: Transaction,
@@ -53,10 +53,10 @@ pub(super) fn transact(
 ) -> Result<(), StepError> {
     let lock = lock(&disk.at(store::DB_DIR)).map_err(failed("lock", store::DB_DIR))?;
     disk.note(ActionKind::Lock, store::DB_DIR);
-    let done = match via {
+    let done = carry_out_log(disk).and_then(|()| match via {
         Transaction::Log => in_place(disk, change),
         Transaction::Rewrite => rewrite(disk, change),
-    };
+    });
     drop(lock);
     disk.note(ActionKind::Close, store::DB_DIR);
     done
@@ -72,7 +72,8 @@ pub(super) fn read(data_dir: &Path) -> Result<Rows, StepError> {
 /// The files of the index, and what they say together.
 struct Opened {
     file: Vec<u8>,
-    log_is_empty: bool,
+    log: Vec<u8>,
+    db: Database,
     rows: Rows,
 }
 
@@ -83,11 +84,30 @@ fn open(disk: &Disk) -> Result<Opened, StepError> {
     };
     let (file, log) = (read(store::DB)?, read(store::DB_LOG)?);
     let db = Database::open(file.clone(), Some(&log)).map_err(StepError::Index)?;
+    let rows = Rows::read(&db).map_err(StepError::Index)?;
     Ok(Opened {
         file,
-        log_is_empty: log.is_empty(),
-        rows: Rows::read(&db).map_err(StepError::Index)?,
+        log,
+        db,
+        rows,
     })
+}
+
+/// Does what the log says, and empties it. Cut off at any moment, it can be done again.
+fn carry_out_log(disk: &mut Disk) -> Result<(), StepError> {
+    let (db_path, log_path) = (at(store::DB), at(store::DB_LOG));
+    let Opened { file, log, db, .. } = open(disk)?;
+    if log.is_empty() {
+        return Ok(());
+    }
+    if *db.file() != file {
+        let commit = Commit::between(&file, db.file());
+        disk.overwrite(&db_path, commit.writes())?;
+        disk.truncate(&db_path, commit.file_len())?;
+        disk.sync(&db_path)?;
+    }
+    disk.truncate(&log_path, 0)?;
+    disk.sync(&log_path)
 }
 
 /// The engine's way: log, flush, apply, truncate, flush, empty the log, flush.
@@ -117,16 +137,11 @@ fn in_place(disk: &mut Disk, change: impl FnOnce(&mut Rows)) -> Result<(), StepE
 
 /// A new file beside the old one, flushed, and renamed over it.
 fn rewrite(disk: &mut Disk, change: impl FnOnce(&mut Rows)) -> Result<(), StepError> {
-    let (db, log) = (at(store::DB), at(store::DB_LOG));
+    let db = at(store::DB);
     let opened = open(disk)?;
     let half = format!("{db}.new");
     disk.write(&half, FILE, &changed(opened.rows, change)?)?;
     disk.sync(&half)?;
-    if !opened.log_is_empty {
-        // It would be applied to the new file, which has its content already.
-        disk.truncate(&log, 0)?;
-        disk.sync(&log)?;
-    }
     disk.rename(&half, &db)?;
     disk.sync(store::DB_DIR)
 }

@@ -91,8 +91,9 @@ impl Database {
         rule::read(self, table)
     }
 
-    /// The file, with the log applied.
-    pub(super) fn file(&self) -> &Bytes {
+    /// The content of the file, with the log applied.
+    #[must_use]
+    pub fn file(&self) -> &Bytes {
         &self.file
     }
 
