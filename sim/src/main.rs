@@ -2,7 +2,11 @@
 
 mod command;
 
-use std::{error::Error, process::ExitCode};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -37,7 +41,8 @@ fn main() -> ExitCode {
     match run(rkt_manual::parse::<Cli>().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("rkt-sim: {error}");
+            // That nobody can read it changes nothing.
+            let _ = writeln!(io::stderr(), "rkt-sim: {error}");
             ExitCode::from(FAILED)
         }
     }

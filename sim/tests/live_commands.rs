@@ -76,6 +76,11 @@ impl Process {
     }
 }
 
+/// Standard output or error of a command, on a full disk.
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // It has ended already where all went well.
@@ -386,5 +391,56 @@ fn hold_takes_the_pods_that_are_named() {
         let (code, error) = place.hold(&args).end();
         assert_eq!(code, 254);
         assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_full() {
+    let place = Place::new();
+    let script = place.script(&[json!({"step": "create", "pod": ID})]);
+    let process = place.live(&["--script", &script, "--step-log", "/dev/full"]);
+    let (code, said) = process.end();
+    assert_eq!(code, 254, "{said}");
+    let expected = "rkt-sim: failed to write the step log /dev/full: No space left on device";
+    assert!(said.starts_with(expected), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_ends_the_command() {
+    let place = Place::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rkt-sim"))
+        .arg("live")
+        .arg(place.at("rkt"))
+        .arg("--steps-from-stdin")
+        .stdin(Stdio::piped())
+        .stdout(full())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}", json!({"step": "create", "pod": ID})).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(254), "{said}");
+    let expected = "rkt-sim: failed to answer on standard output: No space left on device";
+    assert!(said.starts_with(expected), "{said}");
+    // What was played stays.
+    assert!(place.pod("embryo").exists());
+}
+
+#[test]
+fn what_cannot_be_said_does_not_change_the_exit_status() {
+    let place = Place::new();
+    let script = place.script(&[json!({"step": "create", "pod": ID})]);
+    // The second time, the pod is there already.
+    for code in [0, 254] {
+        let status = Command::new(env!("CARGO_BIN_EXE_rkt-sim"))
+            .arg("live")
+            .arg(place.at("rkt"))
+            .args(["--script", &script])
+            .stderr(full())
+            .status();
+        assert_eq!(status.unwrap().code(), Some(code));
     }
 }

@@ -248,7 +248,9 @@ fn summarize(player: &Player) {
     let state = player.state();
     let locked = state.pods.values().filter(|pod| pod.locked).count();
     let (steps, pods, images) = (player.steps(), state.pods.len(), state.images.len());
-    eprintln!(
+    // That nobody can read it changes nothing.
+    let _ = writeln!(
+        io::stderr(),
         "played {steps} steps; {pods} pods are left, {locked} of them were locked, \
          and {images} images"
     );
