@@ -36,7 +36,8 @@ pub struct Limits {
     #[arg(long, value_name = "STREAMS", default_value_t = 10_000)]
     max_streams: usize,
 
-    /// How long a call may take that is no stream; then it is DEADLINE_EXCEEDED
+    /// How long a call may take until it is answered, or its stream begins; then it is
+    /// DEADLINE_EXCEEDED
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     call_timeout: Duration,
 

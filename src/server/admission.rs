@@ -1,5 +1,6 @@
-//! Admitting calls: so many streams at a time, so long for each call that is no stream, so many
-//! bytes of large requests together. What is refused here never reaches the service.
+//! Admitting calls: so many streams at a time, so long until each call is answered or its stream
+//! begins, so many bytes of large requests together. What is refused here never reaches the
+//! service.
 
 use std::{
     pin::Pin,
@@ -126,19 +127,16 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let admission = &self.admission;
-        if STREAMS.contains(&request.uri().path()) {
-            return match admission.stream() {
-                Ok(open) => {
-                    let answer = self.inner.call(request);
-                    Box::pin(async move {
-                        let answer = answer.await?;
-                        Ok(answer.map(|body| Body::new(Answer { body, _open: open })))
-                    })
-                }
-                Err(status) => Box::pin(async move { Ok(status.into_http()) }),
-            };
-        }
-        let may_take = admission.timeout(request.headers());
+        let is_stream = STREAMS.contains(&request.uri().path());
+        let open = match is_stream.then(|| admission.stream()).transpose() {
+            Ok(open) => open,
+            Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
+        };
+        // How long a client waits for a stream says when it is to end.
+        let may_take = match is_stream {
+            true => admission.call_timeout,
+            false => admission.timeout(request.headers()),
+        };
         let taken = Taken::default();
         let request = request.map(|body| {
             Body::new(Question {
@@ -153,10 +151,14 @@ where
         Box::pin(async move {
             let answer = timeout(may_take, answer).await;
             drop(taken);
-            answer.unwrap_or_else(|_| {
+            let answer = answer.unwrap_or_else(|_| {
                 counters.refuse_call(CallRefusal::Timeout);
                 let message = format!("there was no answer within {may_take:?}");
                 Ok(Status::deadline_exceeded(message).into_http())
+            })?;
+            Ok(match open {
+                Some(open) => answer.map(|body| Body::new(Answer { body, _open: open })),
+                None => answer,
             })
         })
     }

@@ -23,7 +23,8 @@ pub struct Limits {
     pub calls_per_connection: u32,
     /// How many streams may be open in all. More are ended with RESOURCE_EXHAUSTED.
     pub streams: usize,
-    /// How long a call that is no stream may take; then it is ended with DEADLINE_EXCEEDED.
+    /// How long a call may take until it is answered, or its stream begins; then it is ended with
+    /// DEADLINE_EXCEEDED.
     pub call_timeout: Duration,
     /// How large the headers of a request may be in all, in bytes. More are refused by HTTP/2.
     pub header_bytes: u32,

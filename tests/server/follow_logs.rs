@@ -14,6 +14,7 @@ use crate::{
     hosts::{self, TempHost},
     journals::{Journal, following, journal_dir, lines_of, message, next, of},
     support::{Client, Server, at_once, eventually},
+    usage::Usage,
     watching::in_namespaces,
 };
 
@@ -326,30 +327,8 @@ async fn a_file_may_be_truncated_and_written_anew() {
     assert_eq!(lines_of(&mut client.clone(), of(id)).await.len(), 100);
 }
 
-/// What the server has open, how many threads it has, and how much memory, in KiB.
-#[derive(Clone, Copy, Debug)]
-struct Cost {
-    descriptors: usize,
-    threads: usize,
-    memory_kib: usize,
-}
-
-impl Cost {
-    fn of(server: &Server) -> Self {
-        let proc = format!("/proc/{}", server.pid());
-        let status = fs::read_to_string(Path::new(&proc).join("status")).unwrap();
-        let number = |name: &str| {
-            let mut lines = status.lines();
-            let line = lines.find_map(|line| line.strip_prefix(name)).unwrap();
-            line.split_whitespace().next().unwrap().parse().unwrap()
-        };
-        Self {
-            descriptors: fs::read_dir(format!("{proc}/fd")).unwrap().count(),
-            threads: number("Threads:"),
-            memory_kib: number("VmRSS:"),
-        }
-    }
-}
+/// How much more memory a thousand followers may take.
+const MEMORY_BYTES: u64 = 200 << 20;
 
 /// How many streams one connection has: a server lets clients have 200.
 const STREAMS: usize = 100;
@@ -376,7 +355,7 @@ async fn a_thousand_may_follow_one_pod() {
     journal.log("web", "line 0");
     // What is opened by the first call stays open.
     lines_of(&mut server.client().await, of(id)).await;
-    let before = Cost::of(&server);
+    let before = Usage::of(&server);
     let mut streams = a_thousand(&server, &vec![following(id); 1000]).await;
     join_all(streams.iter_mut().map(|stream| next(stream, 1))).await;
     for number in 1..4 {
@@ -388,15 +367,16 @@ async fn a_thousand_may_follow_one_pod() {
                 .all(|lines| *lines == numbered(number..number + 1))
         );
     }
-    let after = Cost::of(&server);
+    let after = Usage::of(&server);
     println!("a thousand on one pod: {before:?}, then {after:?}");
     // Connections, watches, and the one file.
     assert!(after.descriptors < before.descriptors + 30, "{after:?}");
     assert!(after.threads < before.threads + 45, "{after:?}");
-    assert!(after.memory_kib < before.memory_kib + 200_000, "{after:?}");
+    let more = after.resident_bytes.saturating_sub(before.resident_bytes);
+    assert!(more < MEMORY_BYTES, "{after:?}");
     drop(streams);
     eventually("all is let go of", || {
-        Cost::of(&server).descriptors <= before.descriptors + 5
+        Usage::of(&server).descriptors <= before.descriptors + 5
     });
 }
 
@@ -411,7 +391,7 @@ async fn a_thousand_pods_may_be_followed() {
         })
         .collect();
     let server = Server::start(host.dir(), &[]);
-    let before = Cost::of(&server);
+    let before = Usage::of(&server);
     let requests: Vec<_> = journals.iter().map(|(id, _)| following(*id)).collect();
     let mut streams = a_thousand(&server, &requests).await;
     for number in 0..2 {
@@ -425,14 +405,14 @@ async fn a_thousand_pods_may_be_followed() {
                 .all(|lines| *lines == numbered(number..number + 1))
         );
     }
-    let after = Cost::of(&server);
+    let after = Usage::of(&server);
     println!("one on each of a thousand pods: {before:?}, then {after:?}");
     // A file for each.
     assert!(after.descriptors < before.descriptors + 1030, "{after:?}");
     assert!(after.threads < before.threads + 45, "{after:?}");
     drop(streams);
     eventually("all is let go of", || {
-        Cost::of(&server).descriptors <= before.descriptors + 5
+        Usage::of(&server).descriptors <= before.descriptors + 5
     });
 }
 
@@ -444,7 +424,7 @@ async fn calls_leave_nothing_behind() {
     }
     let client = server.client().await;
     lines_of(&mut client.clone(), of(id)).await;
-    let before = Cost::of(&server);
+    let before = Usage::of(&server);
     for _ in 0..100 {
         // HTTP/2 has servers hang up on who cancels a thousand streams of one connection.
         let client = server.client().await;
@@ -460,9 +440,9 @@ async fn calls_leave_nothing_behind() {
         join_all(calls).await;
     }
     eventually("all is let go of", || {
-        Cost::of(&server).descriptors <= before.descriptors
+        Usage::of(&server).descriptors <= before.descriptors
     });
-    let after = Cost::of(&server);
+    let after = Usage::of(&server);
     println!("after 10,000 calls: {before:?}, then {after:?}");
 }
 

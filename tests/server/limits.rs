@@ -20,15 +20,13 @@ use rkt_sim::spec::Phase;
 use tonic::{Code, Request, Status, Streaming};
 
 use crate::{
+    frames::{CANCEL, HELLO, PREFACE, begin_call, flag, frame, kind, message_head, number},
     hosts::{self, TempHost},
     metrics::scrape::Metrics,
     support::{Client, DEADLINE, PROGRAM, Server, at_once, command, connect, eventually},
 };
 
 const METRICS: &str = "--metrics-listen=127.0.0.1:0";
-
-/// The first bytes of HTTP/2, and empty SETTINGS.
-const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 async fn get_info(client: &mut Client) {
     let info = at_once("GetInfo", client.get_info(GetInfoRequest {})).await;
@@ -107,7 +105,7 @@ async fn who_does_not_begin_to_speak_is_hung_up_on() {
     let address = &server.addresses()[0];
     let mut client = server.client().await;
     let half = silent(address);
-    (&half).write_all(&HELLO[..23]).unwrap();
+    (&half).write_all(&PREFACE[..23]).unwrap();
     let http1 = silent(address);
     (&http1).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     for socket in [silent(address), half, http1] {
@@ -382,77 +380,101 @@ async fn who_does_not_say_that_it_is_there_is_hung_up_on() {
     get_info(&mut client).await;
 }
 
-/// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-    [&head, payload].concat()
-}
-
-/// The headers of a call of InspectPod.
-fn inspect_pod_headers() -> Vec<u8> {
-    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-    let fields = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/v1alpha.PublicAPI/InspectPod"),
-        (":authority", "localhost"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ];
-    let fields = fields.map(|(name, value)| [vec![0], text(name), text(value)].concat());
-    fields.concat()
-}
-
 /// Requests that never come to an end fill what there is for large ones, and nothing else.
 #[tokio::test]
 async fn many_large_requests_keep_no_small_one_out() {
-    const DATA: [u8; 16 << 10] = [0; 16 << 10];
-
     let host = TempHost::create();
     let server = Server::start(host.dir(), &["--request-buffer-bytes=1000000"]);
     let mut client = server.client().await;
-    let large = async |client: &mut Client| {
-        let id = "0".repeat(300_000);
-        let call = client.inspect_pod(InspectPodRequest { id });
-        at_once("InspectPod", call).await.unwrap_err().code()
-    };
-    assert_eq!(large(&mut client).await, Code::InvalidArgument);
+    assert_eq!(ask_at_length(&mut client).await, Code::InvalidArgument);
+    for method in ["InspectPod", "GetLogs"] {
+        fill_request_buffer(&server, &mut client, method).await;
+    }
+}
 
-    // A message of 1 MiB, but for its last part.
-    let head = [&[0][..], &(1_u32 << 20).to_be_bytes()].concat();
-    let flood: Vec<_> = (0..8)
-        .map(|_| {
-            let mut socket = greeting(&server.addresses()[0]);
-            // The server's SETTINGS, which give room for more than 64 KiB once they are taken.
-            assert_ne!(socket.read(&mut [0; 1024]).unwrap(), 0);
-            let mut bytes = frame(4, 1, 0, &[]);
-            bytes.extend(frame(1, 4, 1, &inspect_pod_headers()));
-            bytes.extend(frame(0, 0, 1, &head));
-            for _ in 0..60 {
-                bytes.extend(frame(0, 0, 1, &DATA));
-            }
-            // It may be refused before it is all sent.
-            let _ = socket.write_all(&bytes);
-            socket
-        })
-        .collect();
+/// What comes of a large request, which there is nothing like.
+async fn ask_at_length(client: &mut Client) -> Code {
+    let id = "0".repeat(300_000);
+    let call = client.inspect_pod(InspectPodRequest { id });
+    at_once("InspectPod", call).await.unwrap_err().code()
+}
+
+/// Begins a call of `method` with a message of 1 MiB, of which the last part never comes.
+fn begin_at_length(server: &Server, method: &str) -> TcpStream {
+    const DATA: [u8; 16 << 10] = [0; 16 << 10];
+
+    let mut socket = greeting(&server.addresses()[0]);
+    // The server's SETTINGS, which give room for more than 64 KiB once they are taken.
+    assert_ne!(socket.read(&mut [0; 1024]).unwrap(), 0);
+    let mut bytes = frame(kind::SETTINGS, flag::ACK, 0, &[]);
+    bytes.extend(begin_call(1, method));
+    let head = message_head(1 << 20);
+    bytes.extend(frame(kind::DATA, flag::NONE, 1, &head));
+    for _ in 0..60 {
+        bytes.extend(frame(kind::DATA, flag::NONE, 1, &DATA));
+    }
+    // It may be refused before it is all sent.
+    let _ = socket.write_all(&bytes);
+    socket
+}
+
+/// Fills what there is for large requests by those of `method`, and lets it go again.
+async fn fill_request_buffer(server: &Server, client: &mut Client, method: &str) {
+    let mut flood = vec![];
     let refused = async {
-        while large(&mut client).await != Code::ResourceExhausted {
-            tokio::task::yield_now().await;
+        // Those that come at the same time may all be refused.
+        while ask_at_length(client).await != Code::ResourceExhausted {
+            flood.push(begin_at_length(server, method));
         }
     };
     at_once("the buffer is full", refused).await;
-    get_info(&mut client).await;
+    get_info(client).await;
     get_info(&mut connect(&server.url()).await).await;
 
     drop(flood);
     let again = async {
-        while large(&mut client).await != Code::InvalidArgument {
+        while ask_at_length(client).await != Code::InvalidArgument {
             tokio::task::yield_now().await;
         }
     };
     at_once("the buffer is empty", again).await;
+}
+
+/// Reads until the server answers a call, or ends it.
+fn answer(mut socket: &TcpStream) {
+    loop {
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        io::copy(&mut socket.take(length.into()), &mut io::sink()).unwrap();
+        if [kind::HEADERS, kind::RST_STREAM].contains(&head[3]) {
+            return;
+        }
+    }
+}
+
+/// A stream that is never asked for to the end takes the place of another one, but not for long.
+#[tokio::test]
+async fn streams_whose_requests_never_end_are_given_up() {
+    let host = TempHost::create();
+    let args = ["--max-streams=1", "--call-timeout=300ms"];
+    let server = Server::start(host.dir(), &args);
+    let socket = greeting(&server.addresses()[0]);
+    let mut request = begin_call(1, "GetLogs");
+    request.extend(frame(kind::DATA, flag::NONE, 1, &message_head(1000)));
+    (&socket).write_all(&request).unwrap();
+    let answered = tokio::task::spawn_blocking(move || {
+        answer(&socket);
+        socket
+    });
+    let _socket = answered.await.unwrap();
+    let mut client = server.client().await;
+    let has_room = async {
+        while listen(&mut client).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    at_once("there is room for a stream", has_room).await;
 }
 
 /// Calls that are ended before the server has looked at them, as many as may be under way.
@@ -463,14 +485,12 @@ async fn a_burst_of_ended_calls_does_not_end_its_connection() {
     let host = TempHost::create();
     let server = Server::start(host.dir(), &[]);
     let mut socket = greeting(&server.addresses()[0]);
-    let headers = inspect_pod_headers();
     let mut bytes = vec![];
     for stream in (1..2000).step_by(2) {
-        bytes.extend(frame(1, 4, stream, &headers));
-        // RST_STREAM with CANCEL.
-        bytes.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
+        bytes.extend(begin_call(stream, "InspectPod"));
+        bytes.extend(number(kind::RST_STREAM, stream, CANCEL));
     }
-    bytes.extend(frame(6, 0, 0, PING));
+    bytes.extend(frame(kind::PING, flag::NONE, 0, PING));
     socket.write_all(&bytes).unwrap();
     let answered = tokio::task::spawn_blocking(move || {
         let mut answer = Vec::<u8>::new();

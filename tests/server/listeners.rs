@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     events::{Listener, look, short, told_of},
+    frames::{INITIAL_WINDOW_SIZE, PREFACE, call, kind, number, settings},
     fresh::setting,
     hosts::{self, TempHost},
     metrics::{self, scrape::Metrics},
@@ -307,37 +308,12 @@ struct Deaf(TcpStream);
 impl Deaf {
     /// Listens, with room for so many bytes on the stream and on the connection.
     fn listen(address: &str, window_bytes: u32) -> Self {
-        let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-            let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-            let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-            [&head, payload].concat()
-        };
-        let field = |name: &str, value: &str| {
-            let text =
-                |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-            [vec![0], text(name), text(value)].concat()
-        };
-        let headers = [
-            field(":method", "POST"),
-            field(":scheme", "http"),
-            field(":path", "/v1alpha.PublicAPI/ListenEvents"),
-            field(":authority", "localhost"),
-            field("content-type", "application/grpc"),
-            field("te", "trailers"),
-        ];
-        // SETTINGS_INITIAL_WINDOW_SIZE
-        let settings = [&4_u16.to_be_bytes()[..], &window_bytes.to_be_bytes()].concat();
+        let for_connection = window_bytes.saturating_sub(65_535).max(1);
         let bytes = [
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
-            frame(4, 0, 0, &settings),
-            frame(
-                8,
-                0,
-                0,
-                &window_bytes.saturating_sub(65_535).max(1).to_be_bytes(),
-            ),
-            frame(1, 4, 1, &headers.concat()),
-            frame(0, 1, 1, &[0; 5]),
+            PREFACE.to_vec(),
+            settings(&[(INITIAL_WINDOW_SIZE, window_bytes)]),
+            number(kind::WINDOW_UPDATE, 0, for_connection),
+            call(1, "ListenEvents", &[]),
         ];
         let mut socket = TcpStream::connect(address).unwrap();
         socket.write_all(&bytes.concat()).unwrap();

@@ -34,7 +34,10 @@ use tokio::task::JoinSet;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::support::{Server, eventually};
+use crate::{
+    support::{Server, eventually},
+    usage::Usage,
+};
 
 /// How fast the host lives.
 const RATE: &str = "100/s";
@@ -87,13 +90,6 @@ fn settled(server: &Server) -> Taken {
         since.elapsed() > Duration::from_secs(2)
     });
     taken
-}
-
-fn resident_bytes(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kib = line.unwrap().split_ascii_whitespace().nth(1).unwrap();
-    kib.parse::<u64>().unwrap() << 10
 }
 
 /// The next step on the way of a pod to its end.
@@ -224,7 +220,7 @@ async fn soak(server: &Server, mut player: Player, seed: u64, span: Duration) ->
         answers.load(SeqCst),
         heard.load(SeqCst),
         player.steps(),
-        resident_bytes(server) >> 20,
+        Usage::of(server).resident_bytes >> 20,
         Taken::of(server),
     );
     player
@@ -242,11 +238,11 @@ async fn what_was_taken_is_given_back() {
     // In the first life everything reaches its size that is kept.
     let player = soak(&server, player, 1, span / 5).await;
     let before = settled(&server);
-    let before_bytes = resident_bytes(&server);
+    let before_bytes = Usage::of(&server).resident_bytes;
 
     soak(&server, player, 2, span).await;
     assert_eq!(settled(&server), before);
-    let after_bytes = resident_bytes(&server);
+    let after_bytes = Usage::of(&server).resident_bytes;
     assert!(
         after_bytes <= before_bytes + TOLERANCE_BYTES,
         "{after_bytes} bytes are resident, {before_bytes} were"
