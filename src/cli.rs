@@ -214,6 +214,7 @@ mod tests {
             "--max-header-bytes=8",
             "--max-request-bytes=9",
             "--request-buffer-bytes=10",
+            "--answer-buffer-bytes=15",
             "--max-filters=11",
             "--max-filter-values=12",
             "--event-history=13",
@@ -254,12 +255,13 @@ mod tests {
             limits.streams,
             limits.request_bytes,
             limits.request_buffer_bytes,
+            limits.answer_buffer_bytes,
             limits.filters,
             limits.filter_values,
             limits.event_history,
             limits.stream_buffer,
         ];
-        assert_eq!(counts, [1, 6, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(counts, [1, 6, 9, 10, 15, 11, 12, 13, 14]);
         assert_eq!([limits.calls_per_connection, limits.header_bytes], [5, 8]);
     }
 

@@ -54,6 +54,12 @@ pub struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     request_buffer_bytes: usize,
 
+    /// How much of large answers may wait to be read in all, beside the first 16 KiB of each part;
+    /// who has not read for two seconds is disconnected to make room, and what is too much then is
+    /// RESOURCE_EXHAUSTED
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    answer_buffer_bytes: usize,
+
     /// How many filters a request may have; more are INVALID_ARGUMENT
     #[arg(long, value_name = "FILTERS", default_value_t = 1000)]
     max_filters: usize,
@@ -84,6 +90,7 @@ impl From<Limits> for server::Limits {
             header_bytes: flags.max_header_bytes,
             request_bytes: flags.max_request_bytes,
             request_buffer_bytes: flags.request_buffer_bytes,
+            answer_buffer_bytes: flags.answer_buffer_bytes,
             filters: flags.max_filters,
             filter_values: flags.max_filter_values,
             event_history: flags.event_history,

@@ -1,6 +1,6 @@
 //! Admitting calls: so many streams at a time, so long until each call is answered or its stream
-//! begins, so many bytes of large requests together. What is refused here never reaches the
-//! service.
+//! begins, so many bytes of large requests together, and of large answers. What is refused here
+//! never reaches the service, but for answers, which come from there.
 
 use std::{
     pin::Pin,
@@ -22,8 +22,10 @@ use tower_service::Service;
 
 use super::{
     counters::{CallRefusal, Counters},
-    limits::{Limits, permits},
+    limits::{Limits, SMALL_BYTES, permits},
+    unread::{Full, Unread},
 };
+use crate::service::Connection;
 
 /// The calls that are streams, however long, by path.
 const STREAMS: [&str; 5] = [
@@ -34,10 +36,6 @@ const STREAMS: [&str; 5] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// How much of a request is taken in whatever others send: what clients ask for in earnest is
-/// smaller.
-const SMALL_BYTES: usize = 16 << 10;
-
 /// Has a service answer only the calls that are admitted.
 #[derive(Clone)]
 pub(super) struct Admission {
@@ -45,6 +43,7 @@ pub(super) struct Admission {
     streams: Arc<Semaphore>,
     /// One permit for each byte that may still be taken in.
     request_buffer: Arc<Semaphore>,
+    unread: Unread,
     call_timeout: Duration,
     counters: Counters,
 }
@@ -54,6 +53,7 @@ impl Admission {
         Self {
             streams: permits(limits.streams),
             request_buffer: permits(limits.request_buffer_bytes),
+            unread: Unread::new(limits.answer_buffer_bytes),
             call_timeout: limits.call_timeout,
             counters,
         }
@@ -137,6 +137,7 @@ where
             true => admission.call_timeout,
             false => admission.timeout(request.headers()),
         };
+        let connection = request.extensions().get().cloned().unwrap_or_default();
         let taken = Taken::default();
         let request = request.map(|body| {
             Body::new(Question {
@@ -147,27 +148,47 @@ where
             })
         });
         let answer = self.inner.call(request);
-        let counters = admission.counters.clone();
+        let admission = admission.clone();
         Box::pin(async move {
             let answer = timeout(may_take, answer).await;
             drop(taken);
             let answer = answer.unwrap_or_else(|_| {
-                counters.refuse_call(CallRefusal::Timeout);
+                admission.counters.refuse_call(CallRefusal::Timeout);
                 let message = format!("there was no answer within {may_take:?}");
                 Ok(Status::deadline_exceeded(message).into_http())
             })?;
-            Ok(match open {
-                Some(open) => answer.map(|body| Body::new(Answer { body, _open: open })),
-                None => answer,
-            })
+            Ok(answer.map(|body| {
+                Body::new(Answer {
+                    body: Some(body),
+                    connection,
+                    admission,
+                    _open: open,
+                })
+            }))
         })
     }
 }
 
-/// The body of an answer that is a stream: it is open until this is gone.
+/// The body of an answer. A stream is open until this is gone.
 struct Answer {
-    body: Body,
-    _open: OwnedSemaphorePermit,
+    /// `None` when the rest was refused.
+    body: Option<Body>,
+    connection: Connection,
+    admission: Admission,
+    _open: Option<OwnedSemaphorePermit>,
+}
+
+impl Answer {
+    /// Ends the answer before its end, since there is no room for more of it.
+    fn refuse(&mut self) -> Result<Frame<Bytes>, Status> {
+        self.body = None;
+        let counters = &self.admission.counters;
+        counters.refuse_call(CallRefusal::AnswerBuffer);
+        let status = Status::resource_exhausted("too many large answers wait to be read");
+        let mut trailers = HeaderMap::new();
+        status.add_header(&mut trailers)?;
+        Ok(Frame::trailers(trailers))
+    }
 }
 
 impl HttpBody for Answer {
@@ -178,15 +199,31 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let frame = match ready!(Pin::new(body).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            end => return Poll::Ready(end),
+        };
+        let frame = match frame.into_data() {
+            Ok(data) => match self.admission.unread.hold(data, &self.connection) {
+                Ok(data) => Ok(Frame::data(data)),
+                Err(Full) => self.refuse(),
+            },
+            Err(other) => Ok(other),
+        };
+        Poll::Ready(Some(frame))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body
+            .as_ref()
+            .map_or_else(SizeHint::default, HttpBody::size_hint)
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) enum CallRefusal {
     Streams,
     /// As much of large requests is held as may be.
     RequestBuffer,
+    /// As much of large answers waits to be read as may.
+    AnswerBuffer,
     /// It has more filters, or values in them, than may be.
     Filters,
     /// It took too long.
@@ -68,9 +70,10 @@ pub(super) enum CallRefusal {
 }
 
 impl CallRefusal {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Streams,
         Self::RequestBuffer,
+        Self::AnswerBuffer,
         Self::Filters,
         Self::Timeout,
     ];
@@ -91,6 +94,7 @@ impl EncodeLabelValue for CallRefusal {
         let name = match self {
             Self::Streams => "streams",
             Self::RequestBuffer => "request_buffer",
+            Self::AnswerBuffer => "answer_buffer",
             Self::Filters => "filters",
             Self::Timeout => "timeout",
         };

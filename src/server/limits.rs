@@ -4,6 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
+/// How much of a request is taken in, and of an answer held, whatever others send and leave unread:
+/// what clients ask for in earnest is smaller, and so are most answers.
+pub(super) const SMALL_BYTES: usize = 16 << 10;
+
 /// How much the server takes on.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -33,6 +37,10 @@ pub struct Limits {
     /// How many bytes of requests may be held in all, beside the first 16 KiB of each. More are
     /// ended with RESOURCE_EXHAUSTED.
     pub request_buffer_bytes: usize,
+    /// How many bytes of answers may wait to be read in all, beside the first 16 KiB of each part
+    /// that is sent. Clients that do not read for two seconds make room for others by being
+    /// disconnected; what is too much then is ended with RESOURCE_EXHAUSTED.
+    pub answer_buffer_bytes: usize,
     /// How many filters a request may have. More are INVALID_ARGUMENT: they would be the next
     /// time too.
     pub filters: usize,
@@ -68,6 +76,7 @@ impl Default for Limits {
             header_bytes: 16 << 10,
             request_bytes: 4 << 20,
             request_buffer_bytes: 64 << 20,
+            answer_buffer_bytes: 256 << 20,
             filters: 1000,
             filter_values: 10_000,
             event_history: 100_000,

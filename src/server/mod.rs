@@ -16,6 +16,7 @@ mod readiness;
 mod sandbox;
 mod socket_file;
 mod tls;
+mod unread;
 
 use std::{convert::Infallible, future::Future, path::PathBuf, sync::Arc, time::Duration};
 

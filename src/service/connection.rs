@@ -72,7 +72,7 @@ impl Connection {
     }
 
     /// Has the transport let the connection go, with everything that waits in it.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.0.is_cut.send_replace(true);
     }
 

@@ -9,18 +9,23 @@ use std::{
 };
 
 use pretty_assertions::assert_eq;
+use prost::Message as _;
 use rkt_api::{
     api::{
         EventFilter, GetInfoRequest, ImageFilter, InspectPodRequest, KeyValue, ListImagesRequest,
         ListPodsRequest, ListenEventsRequest, ListenEventsResponse, PodFilter,
     },
-    layout::store,
+    layout::{self, store},
 };
 use rkt_sim::spec::Phase;
+use serde_json::json;
 use tonic::{Code, Request, Status, Streaming};
 
 use crate::{
-    frames::{CANCEL, HELLO, PREFACE, begin_call, flag, frame, kind, message_head, number},
+    frames::{
+        CANCEL, HELLO, INITIAL_WINDOW_SIZE, PREFACE, begin_call, call, flag, frame, kind,
+        message_head, number, settings,
+    },
     hosts::{self, TempHost},
     metrics::scrape::Metrics,
     support::{Client, DEADLINE, PROGRAM, Server, at_once, command, connect, eventually},
@@ -438,6 +443,58 @@ async fn fill_request_buffer(server: &Server, client: &mut Client, method: &str)
         }
     };
     at_once("the buffer is empty", again).await;
+}
+
+/// A pod whose manifest is so long.
+fn long_winded(host: &TempHost, length_bytes: usize) -> String {
+    let pod = hosts::pod(1, Phase::Run);
+    host.write_pod(&pod).unwrap();
+    let manifest = json!({
+        "acKind": "PodManifest",
+        "acVersion": "1.30.0",
+        "apps": [],
+        "annotations": [{"name": "long", "value": "x".repeat(length_bytes)}],
+    });
+    let path = host.pod_dir(&pod).join(layout::pod::MANIFEST);
+    fs::write(path, manifest.to_string()).unwrap();
+    pod.id.to_string()
+}
+
+/// Who leaves a large answer unread is disconnected when others want one.
+#[tokio::test]
+async fn answers_that_nobody_reads_make_room_for_those_that_are_read() {
+    let host = TempHost::create();
+    let id = long_winded(&host, 300_000);
+    // For one answer, which has the manifest and its annotation, but not for two.
+    let server = Server::start(host.dir(), &["--answer-buffer-bytes=1000000"]);
+    let mut client = server.client().await;
+    let request = InspectPodRequest { id };
+    let mut socket = silent(&server.addresses()[0]);
+    let hello = [
+        PREFACE.to_vec(),
+        settings(&[(INITIAL_WINDOW_SIZE, 0)]),
+        call(1, "InspectPod", &request.encode_to_vec()),
+    ];
+    socket.write_all(&hello.concat()).unwrap();
+    let answered = tokio::task::spawn_blocking(move || {
+        answer(&socket);
+        socket
+    });
+    let closed = tokio::spawn(is_closed(answered.await.unwrap()));
+    let reading = async {
+        while !closed.is_finished() {
+            let pod = client.inspect_pod(request.clone()).await;
+            if let Err(refused) = pod {
+                assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+            }
+            get_info(&mut client).await;
+        }
+        client.inspect_pod(request.clone()).await.unwrap();
+    };
+    tokio::time::timeout(DEADLINE, reading).await.unwrap();
+    closed.await.unwrap();
+    let log = server.end().await;
+    assert!(log.contains("does not read its answers"), "{log}");
 }
 
 /// Reads until the server answers a call, or ends it.
