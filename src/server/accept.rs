@@ -5,7 +5,6 @@
 //! one's place among these, and when there are too many of them the oldest make room.
 
 use std::{
-    collections::VecDeque,
     future::Future,
     io,
     sync::Arc,
@@ -17,13 +16,13 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     select,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::{
     counters::{Counters, Refusal},
+    crowd::Crowd,
     handshake::{Misspoken, Stream, establish},
     io::Socket,
     limits::{Limits, permits},
@@ -120,7 +119,7 @@ impl Door {
         tls: Option<Tls>,
         admitted: mpsc::Sender<io::Result<Stream<L::Socket>>>,
     ) {
-        let mut handshakes = Handshakes::default();
+        let mut handshakes = Crowd::new(HANDSHAKES_MAX);
         let mut crowd = Trouble::default();
         let mut shortage = Trouble::default();
         loop {
@@ -139,9 +138,8 @@ impl Door {
                 }
                 Ok(socket) => {
                     self.counters.connections_accepted.inc();
-                    if handshakes.len() >= HANDSHAKES_MAX {
-                        self.displace(&mut handshakes, 1);
-                    }
+                    let over = handshakes.is_full().into();
+                    self.displace(&mut handshakes, over);
                     let tls = tls.as_ref().map(Tls::acceptor);
                     let admission = self.clone().shake_hands(socket, tls, admitted.clone());
                     handshakes.begin(admission);
@@ -199,7 +197,7 @@ impl Door {
         })
     }
 
-    fn displace(&self, handshakes: &mut Handshakes, count: usize) {
+    fn displace(&self, handshakes: &mut Crowd, count: usize) {
         for _ in 0..handshakes.end_oldest(count) {
             self.counters.refuse_connection(Refusal::Displaced);
         }
@@ -223,38 +221,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         Errno::PERM,
     ];
     Errno::from_io_error(error).is_some_and(|errno| OF_ONE_CONNECTION.contains(&errno))
-}
-
-/// The connections of a listener that are about to say what they speak. They end with this.
-#[derive(Default)]
-struct Handshakes {
-    tasks: JoinSet<()>,
-    /// Also some that are over.
-    oldest_first: VecDeque<AbortHandle>,
-}
-
-impl Handshakes {
-    fn len(&mut self) -> usize {
-        while self.tasks.try_join_next().is_some() {}
-        self.tasks.len()
-    }
-
-    fn begin(&mut self, handshake: impl Future<Output = ()> + Send + 'static) {
-        if self.oldest_first.len() >= 2 * HANDSHAKES_MAX {
-            self.oldest_first.retain(|task| !task.is_finished());
-        }
-        self.oldest_first.push_back(self.tasks.spawn(handshake));
-    }
-
-    /// Ends the oldest `count`, and gives how many those were.
-    fn end_oldest(&mut self, count: usize) -> usize {
-        self.oldest_first.retain(|task| !task.is_finished());
-        let count = count.min(self.oldest_first.len());
-        for task in self.oldest_first.drain(..count) {
-            task.abort();
-        }
-        count
-    }
 }
 
 /// Trouble that comes again and again, and is told once.

@@ -6,6 +6,7 @@ mod admission;
 mod calls;
 mod config;
 mod counters;
+mod crowd;
 mod handshake;
 mod io;
 mod limits;

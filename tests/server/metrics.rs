@@ -40,7 +40,7 @@ use scrape::{Metrics, page, send};
 pub const LISTEN: &str = "--metrics-listen=127.0.0.1:0";
 
 /// More connections than are served at once.
-const CONNECTIONS: usize = 50;
+const CONNECTIONS: usize = 300;
 
 fn serve(host: &TempHost, args: &[&str]) -> Server {
     Server::start(host.dir(), &[args, &[LISTEN]].concat())

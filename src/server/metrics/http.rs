@@ -13,19 +13,20 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
     task::JoinSet,
     time::timeout,
 };
 
 use super::Metrics;
 use crate::server::{
+    crowd::Crowd,
     listen::Listener,
     readiness::{Readiness, State},
 };
 
-/// How many clients are served at once. Others wait until one of those has gone.
-const CONNECTIONS: usize = 32;
+/// How many clients of a listener are served at once. Honest ones take a moment: when more come,
+/// the oldest make room.
+const CONNECTIONS: usize = 256;
 
 /// How long a client may take in all, to ask and to read the answer.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -119,10 +120,9 @@ pub(super) async fn serve(
     pages: Pages,
     stopped: impl Future<Output = ()>,
 ) {
-    let turns = Arc::new(Semaphore::new(CONNECTIONS));
     let mut accepting: JoinSet<_> = listeners
         .into_iter()
-        .map(|listener| accept(listener, pages.clone(), Arc::clone(&turns)))
+        .map(|listener| accept(listener, pages.clone()))
         .collect();
     tokio::select! {
         () = stopped => {}
@@ -133,35 +133,37 @@ pub(super) async fn serve(
     accepting.shutdown().await;
 }
 
-/// Takes connections, as many at once as there are `turns`.
-async fn accept(listener: Listener, pages: Pages, turns: Arc<Semaphore>) {
-    let mut connections = JoinSet::new();
+/// Takes connections, whoever has to go for them.
+async fn accept(listener: Listener, pages: Pages) {
+    let mut clients = Crowd::new(CONNECTIONS);
     loop {
-        while connections.try_join_next().is_some() {}
-        // Never closed.
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else {
-            return;
-        };
-        let pages = pages.clone();
         let accepted = match &listener {
-            Listener::Tcp(socket) => socket.accept().await.map(|(stream, _)| {
-                connections.spawn(async {
-                    answer(stream, pages).await;
-                    drop(turn);
-                })
-            }),
-            Listener::Unix(socket, _) => socket.accept().await.map(|(stream, _)| {
-                connections.spawn(async {
-                    answer(stream, pages).await;
-                    drop(turn);
-                })
-            }),
+            Listener::Tcp(socket) => {
+                let accepted = socket.accept().await;
+                accepted.map(|(stream, _)| take(&mut clients, stream, &pages))
+            }
+            Listener::Unix(socket, _) => {
+                let accepted = socket.accept().await;
+                accepted.map(|(stream, _)| take(&mut clients, stream, &pages))
+            }
         };
         if let Err(error) = accepted {
             tracing::warn!(%error, "failed to take a connection of monitoring");
             tokio::time::sleep(ACCEPT_RETRY).await;
         }
     }
+}
+
+/// Has the client that is at the other end of `stream` among those that are served.
+fn take(
+    clients: &mut Crowd,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    pages: &Pages,
+) {
+    if clients.is_full() {
+        clients.end_oldest(1);
+    }
+    clients.begin(answer(stream, pages.clone()));
 }
 
 /// Answers the one request that comes by `stream`.
