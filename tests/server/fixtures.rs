@@ -60,7 +60,8 @@ struct Served {
     rkt: Answers,
 }
 
-fn spec(name: &str) -> HostSpec {
+/// The description of an example host.
+pub fn spec(name: &str) -> HostSpec {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts");
     let text = fs::read_to_string(dir.join(format!("{name}.json"))).unwrap();
     HostSpec::from_json(&text).unwrap()

@@ -11,10 +11,14 @@ pub const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"
 pub mod kind {
     pub const DATA: u8 = 0;
     pub const HEADERS: u8 = 1;
+    pub const PRIORITY: u8 = 2;
     pub const RST_STREAM: u8 = 3;
     pub const SETTINGS: u8 = 4;
+    pub const PUSH_PROMISE: u8 = 5;
     pub const PING: u8 = 6;
+    pub const GOAWAY: u8 = 7;
     pub const WINDOW_UPDATE: u8 = 8;
+    pub const CONTINUATION: u8 = 9;
 }
 
 /// Flags of frames. What a bit means depends on the kind.
@@ -26,6 +30,8 @@ pub mod flag {
     pub const END_STREAM: u8 = 1;
     /// Of HEADERS and CONTINUATION.
     pub const END_HEADERS: u8 = 4;
+    /// Of DATA and HEADERS.
+    pub const PADDED: u8 = 8;
 }
 
 /// The setting of how many bytes may be sent on a stream before the other side asks for more.

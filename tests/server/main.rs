@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod answers;
+mod attack;
 mod broken;
 mod clients;
 mod events;

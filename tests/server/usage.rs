@@ -9,6 +9,8 @@ pub struct Usage {
     pub descriptors: usize,
     pub threads: usize,
     pub resident_bytes: u64,
+    /// The most that was ever resident.
+    pub peak_bytes: u64,
 }
 
 impl Usage {
@@ -24,6 +26,7 @@ impl Usage {
             descriptors: fs::read_dir(format!("{proc}/fd")).unwrap().count(),
             threads: usize::try_from(number("Threads:")).unwrap(),
             resident_bytes: number("VmRSS:") << 10,
+            peak_bytes: number("VmHWM:") << 10,
         }
     }
 }
