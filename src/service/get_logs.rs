@@ -319,8 +319,8 @@ impl Stream {
     }
 
     /// Sends what is there (L-5), in one response at least (L-9).
-    async fn once(&self, reading: Reading, mut renewals: watch::Receiver<u64>) -> Result<(), End> {
-        let (_, responses) = self.send_all(reading, None, &mut renewals).await?;
+    async fn once(&self, reading: Reading, renewals: watch::Receiver<u64>) -> Result<(), End> {
+        let (_, responses) = self.send_all(reading, None, renewals).await?;
         match responses {
             0 => self.send(GetLogsResponse::default()).await,
             _ => Ok(()),
@@ -370,7 +370,9 @@ impl Stream {
                     (Reading::new(pass, 0, shape.clone()), is_gone)
                 }
             };
-            let sending = self.send_all(reading, Some(&mut follower), &mut renewals);
+            // By a receiver of its own: after a renewal in the midst of a pass there has to be
+            // another one, which has everything watched again.
+            let sending = self.send_all(reading, Some(&mut follower), renewals.clone());
             let (pass, _) = sending.await?;
             follower.end(&pass);
             drop(pass);
@@ -403,7 +405,7 @@ impl Stream {
         &self,
         mut reading: Reading,
         mut follower: Option<&mut Follower>,
-        renewals: &mut watch::Receiver<u64>,
+        mut renewals: watch::Receiver<u64>,
     ) -> Result<(Pass, usize), End> {
         let mut draining = self.draining.clone();
         let mut responses = 0;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     hosts::{self, TempHost},
     journals::{Journal, following, journal_dir, lines_of, message, next, of},
+    metrics::scrape::Metrics,
     support::{Client, Server, at_once, eventually},
     usage::Usage,
     watching::in_namespaces,
@@ -206,6 +207,33 @@ async fn a_hangup_lets_go_of_files() {
         assert!(gone() > 0);
         server.signal(Signal::HUP);
         eventually("the file is let go of", || gone() == 0);
+    }
+}
+
+/// One who reads slowly goes on to hear of what is written, though nobody else follows.
+#[tokio::test]
+async fn a_hangup_in_the_midst_of_a_pass_makes_nobody_deaf() {
+    let host = TempHost::create();
+    let pod = hosts::pod(1, Phase::Run);
+    host.add(&pod);
+    let mut journal = Journal::create(host.dir(), pod.id);
+    let server = Server::start(host.dir(), &["--metrics-listen=127.0.0.1:0"]);
+    let long = "x".repeat(100_000);
+    for _ in 0..200 {
+        journal.log("web", &long);
+    }
+    let client = server.client().await;
+    let mut slow = follow(&client, following(pod.id)).await;
+    let begun = next(&mut slow, 1).await.len();
+    let watches = || Metrics::of(&server).value("rkt_api_journal_watches");
+    assert!(watches() > 0.0);
+    server.signal(Signal::HUP);
+    eventually("the watches are let go of", || watches() == 0.0);
+    let rest = next(&mut slow, 200 - begun).await;
+    assert!(rest.iter().all(|line| *line == long));
+    for number in 0..3 {
+        journal.log("web", &format!("line {number}"));
+        assert_eq!(next(&mut slow, 1).await, numbered(number..number + 1));
     }
 }
 
