@@ -105,8 +105,7 @@ pub(crate) enum Step {
 pub(super) struct Place {
     /// The file's own id: another one, and it is another file.
     file: Uuid,
-    /// The offset of the last entry that was taken.
-    after: u64,
+    after: After,
 }
 
 /// A pass through the files of a journal, from oldest to newest.
@@ -141,6 +140,7 @@ struct Part {
 /// How far a file was read, or is to be passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
+    /// The offset of the last entry that was taken.
     Offset(u64),
     /// All that is there.
     Everything,
@@ -189,7 +189,7 @@ impl Pass {
                     parts.push(Part {
                         source,
                         header,
-                        after: After::Offset(after.map_or(0, |place| place.after)),
+                        after: after.map_or(After::Offset(0), |place| place.after),
                         end: None,
                     });
                 }
@@ -232,15 +232,21 @@ impl Pass {
         }
     }
 
-    /// How far the files were read, once the pass has come to its end.
+    /// Lets go of what was looked at and not taken: it comes once more.
+    pub(super) fn stop(&mut self) {
+        for lane in &mut self.lanes {
+            lane.reading = None;
+            if let (Some(head), Some(part)) = (lane.head.take(), lane.files.get_mut(lane.at)) {
+                part.after = After::Offset(head.offset - 1);
+            }
+        }
+    }
+
+    /// How far the files were read, once the pass has come to its end or was stopped.
     pub(super) fn places(&self) -> impl Iterator<Item = (FileId, Place)> {
         let parts = self.lanes.iter().flat_map(|lane| &lane.files);
         parts.map(|part| {
-            let after = match part.after {
-                After::Offset(offset) => offset,
-                After::Everything => u64::MAX,
-            };
-            let file = part.header.file_id;
+            let (file, after) = (part.header.file_id, part.after);
             (part.source.id, Place { file, after })
         })
     }
@@ -254,9 +260,8 @@ impl Pass {
                 now.insert((source.id, header.file_id), source);
             }
         }
+        self.stop();
         for lane in &mut self.lanes {
-            lane.reading = None;
-            let head = lane.head.take();
             let mut number = 0;
             let at = lane.at;
             lane.files.retain_mut(|part| {
@@ -268,10 +273,6 @@ impl Pass {
                     }
                     None => false,
                 };
-                if let Some(head) = head.filter(|_| number == at) {
-                    // It was looked at, and not taken.
-                    part.after = After::Offset(head.offset - 1);
-                }
                 lane.at -= usize::from(!is_there && number < at);
                 number += 1;
                 is_there

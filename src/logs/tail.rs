@@ -303,9 +303,12 @@ impl Follower {
         Ok((pass, is_gone))
     }
 
-    /// Lets go of all files but those of a pass. What all who follow the pod share has to be let
+    /// Lets go of all files but those of `pass`, which notes how far it has come: it may go on
+    /// without some of them, which may come back. What all who follow the pod share has to be let
     /// go of, too.
-    pub(crate) fn let_go(&mut self) -> Arc<Tail> {
+    pub(crate) fn let_go(&mut self, pass: &mut Pass) -> Arc<Tail> {
+        pass.stop();
+        self.end(pass);
         self.held.clear();
         Arc::clone(&self.tail)
     }
@@ -315,7 +318,7 @@ impl Follower {
         self.tail.is_unwatched()
     }
 
-    /// Notes how far a pass went that has come to its end.
+    /// Notes how far a pass went that has come to its end, or was stopped.
     pub(crate) fn end(&mut self, pass: &Pass) {
         for (id, place) in pass.places() {
             self.places.insert(id, place);

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use uuid::Uuid;
 
-use super::{Back, Logs, Pass, Query, Slice, Step};
+use super::{Back, Follower, Logs, Pass, Query, Slice, Step};
 use crate::{
     formats::journal::{Entry, Field, Ids, Options, State, Writer},
     layout::{self, Phase},
@@ -134,6 +134,22 @@ fn begin(logs: &Logs, ask: &Ask) -> (Pass, usize) {
         pass.begin_with(back);
     }
     (pass, surplus)
+}
+
+/// The next entries that a pass finds, of one line each.
+fn take(pass: &mut Pass, count: usize) -> Vec<(u64, String)> {
+    let mut lines = Vec::new();
+    while lines.len() < count {
+        match pass.next(Slice::begin()) {
+            Step::Entry(found) => {
+                let message = String::from_utf8(found.message).unwrap();
+                lines.push((found.realtime_us, message));
+            }
+            Step::Pause => {}
+            Step::End => panic!("there are no more than {lines:?}"),
+        }
+    }
+    lines
 }
 
 /// What a pass finds from here on.
@@ -336,13 +352,7 @@ fn a_pass_goes_on_with_files_opened_anew() {
     assert_eq!(all.len(), 60);
     for taken in 0..60 {
         let (mut pass, _) = begin(&logs, &ask);
-        let mut found = Vec::new();
-        while found.len() < taken {
-            if let Step::Entry(entry) = pass.next(Slice::begin()) {
-                let message = String::from_utf8(entry.message).unwrap();
-                found.push((entry.realtime_us, message));
-            }
-        }
+        let mut found = take(&mut pass, taken);
         pass.go_on_with(logs.files(POD).unwrap());
         found.extend(rest(&mut pass));
         assert_eq!(found, all, "{taken}");
@@ -351,5 +361,44 @@ fn a_pass_goes_on_with_files_opened_anew() {
         pass.next(Slice::begin());
         pass.go_on_with(Vec::new());
         assert_eq!(rest(&mut pass), []);
+    }
+}
+
+/// Files that a pass has to do without may come back: one who follows them goes on where it was.
+#[test]
+fn a_follower_goes_on_with_files_that_come_back() {
+    let lines: Vec<Line> = (1..=9)
+        .map(|at_us| (at_us, "web", Some(format!("line {at_us}"))))
+        .collect();
+    let (_temp, logs, dir) = data_dir();
+    let path = dir.join(layout::pod::JOURNAL);
+    fs::write(path, writer(1, 1, &lines).finish(State::Online)).unwrap();
+    for lines_asked in [0, 4] {
+        let ask = Ask {
+            apps: None,
+            since_s: None,
+            until_s: None,
+            lines: lines_asked,
+        };
+        let all = expected(lines.iter(), &ask);
+        for taken in 0..=all.len() {
+            let query = Query::new(None, None, None);
+            let mut follower = Follower::new(logs.watch(POD), query);
+            let (mut pass, _) = follower.pass(&logs).unwrap();
+            if lines_asked > 0 {
+                let mut back = Back::from(&pass, lines_asked);
+                while !back.count(&pass, Slice::begin(), count) {}
+                pass.begin_with(back);
+            }
+            let mut found = take(&mut pass, taken);
+            logs.begin_anew();
+            follower.let_go(&mut pass).let_go(&logs);
+            pass.go_on_with(Vec::new());
+            assert_eq!(rest(&mut pass), []);
+            follower.end(&pass);
+            let (mut pass, _) = follower.pass(&logs).unwrap();
+            found.extend(rest(&mut pass));
+            assert_eq!(found, all, "{lines_asked}, {taken}");
+        }
     }
 }

@@ -237,12 +237,17 @@ impl Reading {
     }
 
     /// Goes on with the files as they are now, and lets those go that were open.
-    fn renew(&mut self, logs: &Logs, id: Uuid) {
-        // What is no more has nothing more to say.
-        self.pass.go_on_with(logs.files(id).unwrap_or_default());
+    fn renew(&mut self, logs: &Logs, id: Uuid) -> Result<(), LogsError> {
+        let files = match logs.files(id) {
+            // What is no more has nothing more to say.
+            Err(LogsError::NoPod | LogsError::NoJournal) => Vec::new(),
+            files => files?,
+        };
+        self.pass.go_on_with(files);
         if let Some(back) = &mut self.back {
             *back = back.anew(&self.pass);
         }
+        Ok(())
     }
 
     /// Reads on until there is a response or the slice is over. `true` at the end.
@@ -419,16 +424,17 @@ impl Stream {
                 permit = self.sender.reserve() => Some(permit.map_err(|_| End::Gone)?),
             };
             let Some(permit) = permit else {
-                let tail = follower.as_mut().map(|follower| follower.let_go());
+                let follower = follower.as_mut();
+                let tail = follower.map(|follower| follower.let_go(&mut reading.pass));
                 let id = self.id;
                 let renewed = self.off_the_loop(move |logs| {
                     if let Some(tail) = tail {
                         tail.let_go(logs);
                     }
-                    reading.renew(logs, id);
-                    reading
+                    reading.renew(logs, id).map(|()| reading)
                 });
-                reading = renewed.await?;
+                let renewed = renewed.await?;
+                reading = renewed.map_err(|error| refused(error, &self.pod_id))?;
                 continue;
             };
             let read = self.off_the_loop(move |_| {

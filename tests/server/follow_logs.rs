@@ -185,6 +185,14 @@ async fn a_hangup_loses_and_repeats_nothing() {
     assert_eq!(next(&mut idle, 1).await, numbered(300..301));
 }
 
+/// How many files the server has open that are no more.
+pub fn deleted_files(server: &Server) -> usize {
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+    let targets = descriptors.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+    let gone = targets.filter(|to| to.to_string_lossy().ends_with(" (deleted)"));
+    gone.count()
+}
+
 /// Files that are no more are kept for who reads slowly, until a hangup.
 #[tokio::test]
 async fn a_hangup_lets_go_of_files() {
@@ -198,15 +206,9 @@ async fn a_hangup_lets_go_of_files() {
         let mut idle = follow(&client, request(id)).await;
         assert_eq!(next(&mut idle, 1).await[0], long);
         fs::remove_file(journal.path()).unwrap();
-        let gone = || {
-            let descriptors = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
-            let targets = descriptors.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
-            let gone = targets.filter(|to| to.to_string_lossy().ends_with(" (deleted)"));
-            gone.count()
-        };
-        assert!(gone() > 0);
+        assert!(deleted_files(&server) > 0);
         server.signal(Signal::HUP);
-        eventually("the file is let go of", || gone() == 0);
+        eventually("the file is let go of", || deleted_files(&server) == 0);
     }
 }
 

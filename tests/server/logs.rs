@@ -13,13 +13,15 @@ use std::{
 use pretty_assertions::assert_eq;
 use rkt_api::api::GetLogsRequest;
 use rkt_sim::spec::Phase;
+use rustix::process::Signal;
 use tonic::Code;
 use uuid::Uuid;
 
 use crate::{
+    follow_logs::deleted_files,
     hosts::{self, TempHost, serve_unprivileged},
     journals::{Journal, following, lines_of, message, next, of},
-    support::{Client, Server, at_once, command},
+    support::{Client, Server, at_once, command, eventually},
 };
 
 /// 2021-01-01 and 2021-07-01, in microseconds since the epoch.
@@ -254,6 +256,37 @@ async fn files_may_be_unreadable() {
     journal.log("web", "line 2");
     mode(dir, 0o755);
     assert_eq!(next(stream, 1).await, ["line 2"]);
+}
+
+/// What cannot be read any more after a hangup is not what has come to its end: a client that
+/// has not got all hears of it.
+#[tokio::test]
+async fn a_hangup_does_not_cut_lines_off_in_silence() {
+    for request in [of as fn(Uuid) -> GetLogsRequest, following] {
+        let (host, id, mut journal) = host();
+        let long = "x".repeat(100_000);
+        for _ in 0..200 {
+            journal.log("web", &long);
+        }
+        let server = serve_unprivileged(&host, &[]);
+        let dir = journal.path().ancestors().nth(2).unwrap().to_owned();
+        let mut client = server.client().await;
+        let mut stream = client.get_logs(request(id)).await.unwrap().into_inner();
+        let mut heard = next(&mut stream, 1).await.len();
+        fs::remove_file(journal.path()).unwrap();
+        fs::set_permissions(&dir, Permissions::from_mode(0o000)).unwrap();
+        server.signal(Signal::HUP);
+        eventually("the file is let go of", || deleted_files(&server) == 0);
+        let end = loop {
+            match at_once("the stream goes on", stream.message()).await {
+                Ok(Some(response)) => heard += response.lines.len(),
+                Ok(None) => break None,
+                Err(status) => break Some(status.code()),
+            }
+        };
+        assert_eq!(end, Some(Code::Unavailable), "after {heard} lines");
+        fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 /// Longer than what is read, and of so many lines that they fill several responses.
