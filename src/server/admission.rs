@@ -21,20 +21,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
+    calls::method::{self, METHODS},
     counters::{CallRefusal, Counters},
     limits::{Limits, SMALL_BYTES, permits},
     unread::{Full, Unread},
 };
 use crate::service::Connection;
 
-/// The calls that are streams, however long, by path.
-const STREAMS: [&str; 5] = [
-    "/v1alpha.PublicAPI/ListenEvents",
-    "/v1alpha.PublicAPI/GetLogs",
-    "/grpc.health.v1.Health/Watch",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
 
 /// Has a service answer only the calls that are admitted.
 #[derive(Clone)]
@@ -61,11 +54,10 @@ impl Admission {
 
     fn stream(&self) -> Result<OwnedSemaphorePermit, Status> {
         let permit = Arc::clone(&self.streams).try_acquire_owned();
-        let permit = permit.map_err(|_| {
+        permit.map_err(|_| {
             self.counters.refuse_call(CallRefusal::Streams);
             Status::resource_exhausted("as many streams are open as may be")
-        })?;
-        Ok(permit)
+        })
     }
 
     /// How long the call may take: as the server has it, or less when the client wants that.
@@ -127,7 +119,8 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let admission = &self.admission;
-        let is_stream = STREAMS.contains(&request.uri().path());
+        let (place, _) = method::find(request.uri().path());
+        let is_stream = METHODS[place].is_streaming;
         let open = match is_stream.then(|| admission.stream()).transpose() {
             Ok(open) => open,
             Err(status) => return Box::pin(async move { Ok(status.into_http()) }),

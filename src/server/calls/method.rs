@@ -1,15 +1,17 @@
-//! The methods that calls are counted by: those that the server has, and one that stands for all
-//! others. What clients ask for beside them must not make labels of its own.
+//! The methods that calls are admitted and counted by: those that the server has, and one that
+//! stands for all others. What clients ask for beside them must not make labels of its own.
 
 /// A method of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Method {
+pub(in crate::server) struct Method {
     /// The path of its requests.
     path: &'static str,
     /// The value of the label `method`.
     pub(super) label: &'static str,
     /// Whether it answers with a stream.
-    pub(super) is_streaming: bool,
+    pub(in crate::server) is_streaming: bool,
+    /// Whether a call may have many requests, however long it is.
+    pub(in crate::server) is_client_streaming: bool,
 }
 
 impl Method {
@@ -18,6 +20,7 @@ impl Method {
             path,
             label,
             is_streaming: false,
+            is_client_streaming: false,
         }
     }
 
@@ -26,6 +29,16 @@ impl Method {
             path,
             label,
             is_streaming: true,
+            is_client_streaming: false,
+        }
+    }
+
+    const fn bidirectional(path: &'static str, label: &'static str) -> Self {
+        Self {
+            path,
+            label,
+            is_streaming: true,
+            is_client_streaming: true,
         }
     }
 }
@@ -37,7 +50,7 @@ pub(super) const COUNT: usize = METHODS.len();
 const OTHER: usize = COUNT - 1;
 
 /// All methods, in the order in which they are most often called for.
-pub(super) const METHODS: [Method; 12] = [
+pub(in crate::server) const METHODS: [Method; 12] = [
     Method::unary("/v1alpha.PublicAPI/ListPods", "ListPods"),
     Method::unary("/v1alpha.PublicAPI/InspectPod", "InspectPod"),
     Method::unary("/v1alpha.PublicAPI/GetInfo", "GetInfo"),
@@ -47,11 +60,11 @@ pub(super) const METHODS: [Method; 12] = [
     Method::streaming("/v1alpha.PublicAPI/GetLogs", "GetLogs"),
     Method::unary("/grpc.health.v1.Health/Check", "Health/Check"),
     Method::streaming("/grpc.health.v1.Health/Watch", "Health/Watch"),
-    Method::streaming(
+    Method::bidirectional(
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         "ServerReflection/v1",
     ),
-    Method::streaming(
+    Method::bidirectional(
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         "ServerReflection/v1alpha",
     ),
@@ -60,7 +73,7 @@ pub(super) const METHODS: [Method; 12] = [
 
 /// Where in [`METHODS`] the method of requests to `path` is; and whether it is one that the
 /// server has.
-pub(super) fn find(path: &str) -> (usize, bool) {
+pub(in crate::server) fn find(path: &str) -> (usize, bool) {
     let known = METHODS[..OTHER].iter();
     match known.clone().position(|method| method.path == path) {
         Some(place) => (place, true),
@@ -94,12 +107,16 @@ mod tests {
             .map(|method| {
                 let service = method.parent_service().full_name().to_owned();
                 let path = format!("/{service}/{}", method.name());
-                (path, method.is_server_streaming())
+                let streams = (method.is_server_streaming(), method.is_client_streaming());
+                (path, streams)
             })
             .collect();
         let known = METHODS[..OTHER].iter();
         let known: BTreeSet<_> = known
-            .map(|method| (method.path.to_owned(), method.is_streaming))
+            .map(|method| {
+                let streams = (method.is_streaming, method.is_client_streaming);
+                (method.path.to_owned(), streams)
+            })
             .collect();
         assert_eq!(known, served);
         let labels: BTreeSet<_> = METHODS.iter().map(|method| method.label).collect();

@@ -6,7 +6,7 @@
 //! its client, which includes clients whose connection is lost.
 
 mod counts;
-mod method;
+pub(super) mod method;
 
 use std::{
     convert::Infallible,
