@@ -32,11 +32,12 @@ pub struct Limits {
     #[arg(long, value_name = "CALLS", default_value_t = 1024)]
     max_calls_per_connection: u32,
 
-    /// How many streams of events and logs may be open in all; more are RESOURCE_EXHAUSTED
+    /// How many streams may be open in all, of events, logs, health and reflection; more are
+    /// RESOURCE_EXHAUSTED
     #[arg(long, value_name = "STREAMS", default_value_t = 10_000)]
     max_streams: usize,
 
-    /// How long a call may take until it is answered, or its stream begins; then it is
+    /// How long a call may take until it is answered or its stream begins; then it is
     /// DEADLINE_EXCEEDED
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     call_timeout: Duration,
@@ -49,8 +50,8 @@ pub struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
     max_request_bytes: usize,
 
-    /// How much of large requests may be held in all, beside the first 16 KiB of each; more are
-    /// RESOURCE_EXHAUSTED
+    /// How much of large requests may be held in all, beside the first 16 KiB of each, and those
+    /// of streams as long as these are open; more are RESOURCE_EXHAUSTED
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     request_buffer_bytes: usize,
 

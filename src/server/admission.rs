@@ -28,7 +28,6 @@ use super::{
 };
 use crate::service::Connection;
 
-
 /// Has a service answer only the calls that are admitted.
 #[derive(Clone)]
 pub(super) struct Admission {
@@ -120,37 +119,41 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let admission = &self.admission;
         let (place, _) = method::find(request.uri().path());
-        let is_stream = METHODS[place].is_streaming;
-        let open = match is_stream.then(|| admission.stream()).transpose() {
+        let method = &METHODS[place];
+        let open = match method.is_streaming.then(|| admission.stream()).transpose() {
             Ok(open) => open,
             Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
         };
         // How long a client waits for a stream says when it is to end.
-        let may_take = match is_stream {
+        let may_take = match method.is_streaming {
             true => admission.call_timeout,
             false => admission.timeout(request.headers()),
         };
         let connection = request.extensions().get().cloned().unwrap_or_default();
         let taken = Taken::default();
-        let request = request.map(|body| {
-            Body::new(Question {
-                body,
-                length: 0,
-                taken: taken.clone(),
-                admission: admission.clone(),
-            })
-        });
+        // Of many requests one is held at a time, which is small: see [`SMALL_BYTES`].
+        let request = match method.is_client_streaming {
+            true => request,
+            false => request.map(|body| {
+                Body::new(Question {
+                    body,
+                    length: 0,
+                    taken: taken.clone(),
+                    admission: admission.clone(),
+                })
+            }),
+        };
         let answer = self.inner.call(request);
         let admission = admission.clone();
         Box::pin(async move {
-            let answer = timeout(may_take, answer).await;
-            drop(taken);
-            let answer = answer.unwrap_or_else(|_| {
+            let Ok(answer) = timeout(may_take, answer).await else {
                 admission.counters.refuse_call(CallRefusal::Timeout);
                 let message = format!("there was no answer within {may_take:?}");
-                Ok(Status::deadline_exceeded(message).into_http())
-            })?;
-            Ok(answer.map(|body| {
+                return Ok(Status::deadline_exceeded(message).into_http());
+            };
+            // What a stream was asked for may be kept for as long as it is answered.
+            let open = open.map(|open| (open, taken));
+            Ok(answer?.map(|body| {
                 Body::new(Answer {
                     body: Some(body),
                     connection,
@@ -168,7 +171,8 @@ struct Answer {
     body: Option<Body>,
     connection: Connection,
     admission: Admission,
-    _open: Option<OwnedSemaphorePermit>,
+    /// Of a stream: its place, and the room that its request takes.
+    _open: Option<(OwnedSemaphorePermit, Taken)>,
 }
 
 impl Answer {
@@ -220,7 +224,8 @@ impl HttpBody for Answer {
     }
 }
 
-/// What a call has taken of the buffer for large requests, until it is answered.
+/// What a call has taken of the buffer for large requests, until it is answered or its stream is
+/// over.
 #[derive(Clone, Default)]
 struct Taken(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
@@ -307,6 +312,8 @@ mod tests {
         future::{Pending, pending},
     };
 
+    use http_body_util::{BodyExt as _, Full};
+
     use super::*;
 
     #[test]
@@ -330,6 +337,9 @@ mod tests {
             assert_eq!(parse_timeout(text), time, "{text:?}");
         }
     }
+
+    const LIST_PODS: &str = "/v1alpha.PublicAPI/ListPods";
+    const GET_LOGS: &str = "/v1alpha.PublicAPI/GetLogs";
 
     /// Never answers.
     #[derive(Clone)]
@@ -356,12 +366,17 @@ mod tests {
             ..Limits::default()
         };
         let hour = Duration::from_secs(60 * 60);
-        for (server, client) in [(hour, "1m"), (Duration::from_millis(1), "1H")] {
+        for (path, server, client) in [
+            (LIST_PODS, hour, "1m"),
+            (LIST_PODS, Duration::from_millis(1), "1H"),
+            (GET_LOGS, hour, "1m"),
+            (GET_LOGS, Duration::from_millis(1), "1H"),
+        ] {
             let counters = Counters::default();
             let admission = Admission::new(&limits(server), counters.clone());
             let mut service = admission.layer(Silent);
             let request = Request::builder()
-                .uri("/v1alpha.PublicAPI/ListPods")
+                .uri(path)
                 .header("grpc-timeout", client)
                 .body(Body::empty())
                 .unwrap();
@@ -405,5 +420,48 @@ mod tests {
         question(&admission).take(SMALL_BYTES + 1).unwrap_err();
         drop(call);
         question(&admission).take(SMALL_BYTES + 100).unwrap();
+    }
+
+    /// Takes a request in, and answers.
+    #[derive(Clone)]
+    struct Taking;
+
+    impl Service<Request<Body>> for Taking {
+        type Response = Response<Body>;
+        type Error = Status;
+        type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            Box::pin(async {
+                request.into_body().collect().await?;
+                Ok(Response::new(Body::new(Full::from("the answer"))))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_of_a_stream_counts_as_long_as_it_is_open() {
+        let limits = Limits {
+            request_buffer_bytes: 100,
+            ..Limits::default()
+        };
+        let admission = Admission::new(&limits, Counters::default());
+        let mut service = admission.layer(Taking);
+        for (path, is_stream) in [(LIST_PODS, false), (GET_LOGS, true)] {
+            let mut call = |length| {
+                let body = Body::new(Full::new(Bytes::from(vec![0; length])));
+                service.call(Request::builder().uri(path).body(body).unwrap())
+            };
+            call(SMALL_BYTES + 101).await.unwrap_err();
+            let open = call(SMALL_BYTES + 60).await.unwrap();
+            let is_full = question(&admission).take(SMALL_BYTES + 41).is_err();
+            assert_eq!(is_full, is_stream, "{path}");
+            drop(open);
+            question(&admission).take(SMALL_BYTES + 100).unwrap();
+        }
     }
 }

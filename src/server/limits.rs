@@ -34,8 +34,8 @@ pub struct Limits {
     pub header_bytes: u32,
     /// How large a request may be, in bytes. More is OUT_OF_RANGE.
     pub request_bytes: usize,
-    /// How many bytes of requests may be held in all, beside the first 16 KiB of each. More are
-    /// ended with RESOURCE_EXHAUSTED.
+    /// How many bytes of requests may be held in all, beside the first 16 KiB of each; that of a
+    /// stream is held as long as the stream is open. More are ended with RESOURCE_EXHAUSTED.
     pub request_buffer_bytes: usize,
     /// How many bytes of answers may wait to be read in all, beside the first 16 KiB of each part
     /// that is sent. Clients that do not read for two seconds make room for others by being

@@ -48,6 +48,7 @@ use calls::CallLayer;
 pub use config::{Config, Timezone};
 use counters::{CallRefusal, Counters};
 pub use limits::Limits;
+use limits::SMALL_BYTES;
 use listen::{BindError, Listener};
 pub use listen::{ListenAddress, ParseListenAddressError};
 pub use socket_file::SocketPermissions;
@@ -197,8 +198,13 @@ impl Server {
             .layer(Admission::new(&config.limits, counters))
             .add_service(api)
             .add_service(health_service)
-            .add_service(reflection().build_v1().expect(DECODES))
-            .add_service(reflection().build_v1alpha().expect(DECODES));
+            .add_service(
+                (reflection().build_v1().expect(DECODES)).max_decoding_message_size(SMALL_BYTES),
+            )
+            .add_service(
+                (reflection().build_v1alpha().expect(DECODES))
+                    .max_decoding_message_size(SMALL_BYTES),
+            );
         Ok(Self {
             listeners,
             door,

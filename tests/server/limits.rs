@@ -20,6 +20,10 @@ use rkt_api::{
 use rkt_sim::spec::Phase;
 use serde_json::json;
 use tonic::{Code, Request, Status, Streaming};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
 
 use crate::{
     frames::{
@@ -392,7 +396,7 @@ async fn many_large_requests_keep_no_small_one_out() {
     let server = Server::start(host.dir(), &["--request-buffer-bytes=1000000"]);
     let mut client = server.client().await;
     assert_eq!(ask_at_length(&mut client).await, Code::InvalidArgument);
-    for method in ["InspectPod", "GetLogs"] {
+    for method in ["InspectPod", "GetLogs", "ListenEvents"] {
         fill_request_buffer(&server, &mut client, method).await;
     }
 }
@@ -443,6 +447,31 @@ async fn fill_request_buffer(server: &Server, client: &mut Client, method: &str)
         }
     };
     at_once("the buffer is empty", again).await;
+}
+
+/// However many come one after the other: it is each of them that may not be large.
+#[tokio::test]
+async fn calls_may_have_many_small_requests() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &["--request-buffer-bytes=1"]);
+    let endpoint = tonic::transport::Endpoint::from_shared(server.url()).unwrap();
+    let reflection = ServerReflectionClient::new(endpoint.connect().await.unwrap());
+    let answers = async |length: usize, count: usize| {
+        let request = ServerReflectionRequest {
+            host: "h".repeat(length),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let requests = tokio_stream::iter(vec![request; count]);
+        let call = reflection.clone().server_reflection_info(requests).await;
+        let mut answers = call.unwrap().into_inner();
+        let mut count = 0;
+        while let Ok(Some(_)) = at_once("an answer", answers.message()).await {
+            count += 1;
+        }
+        count
+    };
+    assert_eq!(answers(1000, 100).await, 100);
+    assert_eq!(answers(16 << 10, 1).await, 0);
 }
 
 /// A pod whose manifest is so long.
