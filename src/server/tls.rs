@@ -122,9 +122,11 @@ impl Tls {
     }
 
     /// Reads the files anew when they change, or when [`Self::reload`] asks for it. What cannot
-    /// be used is logged, and what is in use stays.
+    /// be used is logged, and what is in use stays; it is tried again until it can be, since what
+    /// is wrong need not be with the files.
     pub(super) async fn watch(self) {
         let mut seen = self.0.first.clone();
+        let mut failure = None;
         loop {
             let is_asked = select! {
                 () = self.0.reload.notified() => true,
@@ -132,9 +134,11 @@ impl Tls {
             };
             // Before they are read: what changes meanwhile is seen next time.
             let stamps = self.off_the_loop(|tls| stamps(&tls.files)).await;
-            if is_asked || stamps != seen {
+            let is_new = is_asked || stamps != seen;
+            if is_new || failure.is_some() {
                 seen = stamps;
-                self.off_the_loop(Inner::read_anew).await;
+                let known = failure.take().filter(|_| !is_new);
+                failure = self.off_the_loop(|tls| tls.read_anew(known)).await;
             }
         }
     }
@@ -152,17 +156,24 @@ impl Tls {
 }
 
 impl Inner {
-    fn read_anew(&self) {
+    /// Reads the files. What is wrong if they cannot be used, which is told unless it is `known`
+    /// already.
+    fn read_anew(&self, known: Option<String>) -> Option<String> {
         match read(&self.files) {
             Ok(new) => {
                 let config = self.config.write();
                 *config.unwrap_or_else(PoisonError::into_inner) = new;
                 self.counters.tls_reloads.inc();
                 tracing::info!("the certificates are read anew");
+                None
             }
             Err(error) => {
-                self.counters.tls_reload_failures.inc();
-                tracing::error!(%error, "new certificates cannot be used, the old ones stay");
+                let failure = error.to_string();
+                if known.as_ref() != Some(&failure) {
+                    self.counters.tls_reload_failures.inc();
+                    tracing::error!(%error, "new certificates cannot be used, the old ones stay");
+                }
+                Some(failure)
             }
         }
     }
@@ -273,4 +284,39 @@ fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_failure_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            cert: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+            client_ca: None,
+        };
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&files.cert, pair.cert.pem()).unwrap();
+        fs::write(&files.key, pair.signing_key.serialize_pem()).unwrap();
+        let counters = Counters::default();
+        let tls = Tls::load(files.clone(), counters.clone()).unwrap();
+
+        fs::write(&files.cert, "none").unwrap();
+        let failure = tls.0.read_anew(None);
+        assert!(failure.is_some());
+        let same = tls.0.read_anew(failure.clone());
+        assert_eq!(same, failure);
+        assert_eq!(counters.tls_reload_failures.get(), 1);
+        fs::remove_file(&files.cert).unwrap();
+        let other = tls.0.read_anew(same);
+        assert_ne!(other, failure);
+        assert_eq!(counters.tls_reload_failures.get(), 2);
+
+        fs::write(&files.cert, pair.cert.pem()).unwrap();
+        assert_eq!(tls.0.read_anew(other), None);
+        assert_eq!(counters.tls_reloads.get(), 1);
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rkt_api::api::{EventFilter, GetInfoRequest};
 use rkt_sim::spec::Phase;
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::{
@@ -251,6 +251,29 @@ async fn certificates_that_cannot_be_used_do_not_replace_those_that_can() {
     client(&server, old.trusted(None)).await.unwrap();
 
     files.write(&new.sign(Validity::Valid));
+    server.wait_for_log("the certificates are read anew");
+    client(&server, new.trusted(None)).await.unwrap();
+}
+
+/// What is wrong need not be with the files: they are tried again though they do not change.
+#[tokio::test]
+async fn certificates_are_tried_again_until_they_can_be_read() {
+    let host = TempHost::create();
+    let [old, new] = [Authority::new(), Authority::new()];
+    let files = Files::beside(&host, &old.sign(Validity::Valid));
+    let server = start(&host, &files.args());
+    client(&server, old.trusted(None)).await.unwrap();
+
+    let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
+    let limit = |limit| prlimit(pid, Resource::Nofile, limit).unwrap();
+    // Nothing more can be opened.
+    let before = limit(Rlimit {
+        current: Some(1),
+        ..getrlimit(Resource::Nofile)
+    });
+    files.write(&new.sign(Validity::Valid));
+    server.wait_for_log("cannot be used, the old ones stay");
+    limit(before);
     server.wait_for_log("the certificates are read anew");
     client(&server, new.trusted(None)).await.unwrap();
 }
