@@ -143,10 +143,12 @@ where
                 })
             }),
         };
-        let answer = self.inner.call(request);
+        // Its time begins here. That of tonic itself, after which a call is taken for cancelled by
+        // its client, begins right after this, and must not end before.
+        let answer = timeout(may_take, self.inner.call(request));
         let admission = admission.clone();
         Box::pin(async move {
-            let Ok(answer) = timeout(may_take, answer).await else {
+            let Ok(answer) = answer.await else {
                 admission.counters.refuse_call(CallRefusal::Timeout);
                 let message = format!("there was no answer within {may_take:?}");
                 return Ok(Status::deadline_exceeded(message).into_http());
@@ -312,6 +314,7 @@ mod tests {
         future::{Pending, pending},
     };
 
+    use futures_util::FutureExt as _;
     use http_body_util::{BodyExt as _, Full};
 
     use super::*;
@@ -385,6 +388,22 @@ mod tests {
             assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
             assert_eq!(counters.calls_refused(CallRefusal::Timeout).get(), 1);
         }
+    }
+
+    #[tokio::test]
+    async fn the_time_of_a_call_begins_when_it_is_made() {
+        let admission = Admission::new(&Limits::default(), Counters::default());
+        let request = Request::builder()
+            .uri(LIST_PODS)
+            .header("grpc-timeout", "1m")
+            .body(Body::empty())
+            .unwrap();
+        let answer = admission.layer(Silent).call(request);
+        // As tonic does, once the call is made.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let answer = answer.now_or_never().expect("its time is over");
+        let status = Status::from_header_map(answer.unwrap().headers()).unwrap();
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
     }
 
     fn question(admission: &Admission) -> Question {
