@@ -13,12 +13,18 @@ use std::{
     process,
 };
 
-use clap::{Arg, ArgAction, Command, Parser, ValueEnum, value_parser};
+use clap::{Arg, ArgAction, Command, Parser, ValueEnum, builder::Resettable, value_parser};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 /// The flag that has a document printed.
 const FLAG: &str = "generate";
+
+/// The exit status when a document cannot be written.
+const FAILED: i32 = 1;
+
+/// What shells name the end by SIGPIPE.
+const PIPE_BROKEN: i32 = 128 + 13;
 
 /// Something to read about a command line, or for a shell to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,13 +71,27 @@ impl Document {
 }
 
 /// Parses the arguments of this process, among which may be `--generate`. Then the document is
-/// printed, and the process exits: with 0, or with 1 when it cannot be printed. What is wrong with
-/// the command line is said as [`Parser::parse`] does.
+/// printed, and the process exits: with 0, with 141 when whoever reads has closed the pipe, with 1
+/// when the document cannot be written for another reason, which is said. What is wrong with the
+/// command line is said as [`Parser::parse`] does.
 pub fn parse<P: Parser>() -> P {
     let command = with_flag(P::command());
     if let Some(document) = asked_for(&command, std::env::args_os()) {
-        let written = document.write(command, &mut io::stdout().lock());
-        process::exit(i32::from(written.is_err()));
+        let name = command.get_name().to_owned();
+        let mut out = io::stdout().lock();
+        let written = document.write(command, &mut out);
+        process::exit(match written.and_then(|()| out.flush()) {
+            Ok(()) => 0,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => PIPE_BROKEN,
+            Err(error) => {
+                // That nobody reads it changes nothing about how the program ends.
+                let _ = writeln!(
+                    io::stderr(),
+                    "{name}: failed to write the document: {error}"
+                );
+                FAILED
+            }
+        });
     }
     let mut matches = command.get_matches();
     P::from_arg_matches_mut(&mut matches)
@@ -103,7 +123,9 @@ fn asked_for(
     let relaxed = command
         .clone()
         .subcommand_required(false)
-        .arg_required_else_help(false);
+        .arg_required_else_help(false)
+        // What the environment says would stand beside a flag that stands alone.
+        .mut_args(|arg| arg.env(Resettable::Reset));
     let matches = relaxed.try_get_matches_from(args).ok()?;
     matches.get_one(FLAG).copied()
 }

@@ -176,26 +176,31 @@ fn a_server_that_says_nothing_is_given_up() {
 #[test]
 fn a_pipe_that_nobody_reads_is_no_news() {
     let demo = Demo::start();
-    let (reader, writer) = pipe().unwrap();
-    drop(reader);
-    let mut command = rktctl(&demo.address(), &["pods"]);
-    let output = command.stdout(writer).output().unwrap();
-    assert_eq!(output.status.code(), Some(141));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    for args in [&["pods"][..], &["--generate", "man"]] {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let mut command = rktctl(&demo.address(), args);
+        let output = command.stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(141), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
 }
 
 #[test]
 fn a_full_disk_is_1() {
     let demo = Demo::start();
-    let full = std::fs::File::options().write(true).open("/dev/full");
-    let mut command = rktctl(&demo.address(), &["pods"]);
-    let output = command.stdout(full.unwrap()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        stderr.starts_with("rktctl: failed to write the answer: "),
-        "{stderr}"
-    );
+    for (args, what) in [
+        (&["pods"][..], "answer"),
+        (&["--generate", "man"], "document"),
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = rktctl(&demo.address(), args);
+        let output = command.stdout(full.unwrap()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let words = format!("rktctl: failed to write the {what}: ");
+        assert!(stderr.starts_with(&words), "{stderr}");
+    }
 }
 
 #[test]

@@ -19,8 +19,10 @@ const DOCUMENTS: [&str; 7] = [
 
 /// The document about a program, by its file.
 pub fn document(program: &str, name: &str) -> String {
-    let output = Command::new(program).args(["--generate", name]).output();
-    let output = output.unwrap();
+    let mut command = Command::new(program);
+    // Whoever reads about a program may use it, and have told the environment how.
+    command.env("RKT_API_ADDRESS", "localhost:1");
+    let output = command.args(["--generate", name]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {name}: {stderr}");
     String::from_utf8(output.stdout).unwrap()
