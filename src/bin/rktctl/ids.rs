@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 
 use rkt_api::api::{EventFilter, PodFilter};
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::{client::Client, error::Error};
 
 /// What ids of images begin with.
 const IMAGE_PREFIX: &str = "sha512-";
 
-/// The length of an image's whole id: the prefix and 64 digits.
-const IMAGE_ID_LEN: usize = IMAGE_PREFIX.len() + 64;
+/// The digits of an image's whole id.
+const IMAGE_DIGITS: usize = 64;
 
-/// The length of a UUID.
+/// The length of a UUID as pods have it, with hyphens.
 const POD_ID_LEN: usize = 36;
 
 /// The characters of a pod's id that tables show.
@@ -34,9 +35,9 @@ pub fn short(id: &str) -> &str {
 
 /// An image's id as calls want it: the prefix may have been left out.
 pub fn image(text: &str) -> String {
-    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match is_hex && !text.is_empty() {
-        true => format!("{IMAGE_PREFIX}{}", text.to_ascii_lowercase()),
+    let digits = text.strip_prefix(IMAGE_PREFIX).unwrap_or(text);
+    match is_hex(digits) && !digits.is_empty() {
+        true => format!("{IMAGE_PREFIX}{}", digits.to_ascii_lowercase()),
         false => text.to_owned(),
     }
 }
@@ -118,16 +119,14 @@ fn images_of_apps(text: &str, images: &BTreeSet<&str>) -> Vec<String> {
 ///
 /// The server's, when it has to be asked.
 pub async fn whole_images(client: &mut Client, texts: Vec<String>) -> Result<Vec<String>, Error> {
+    let texts: Vec<_> = texts.iter().map(|text| image(text)).collect();
     if texts.iter().all(|text| is_whole_image(text)) {
         return Ok(texts);
     }
     let images = client.images(Vec::new(), false).await?.images;
     let ids = images.iter().map(|image| image.id.as_str()).collect();
-    let whole = |text: &String| {
-        let text = image(text);
-        beginning_with(&text, &ids).unwrap_or_else(|| vec![text])
-    };
-    Ok(texts.iter().flat_map(whole).collect())
+    let whole = |text: String| beginning_with(&text, &ids).unwrap_or_else(|| vec![text]);
+    Ok(texts.into_iter().flat_map(whole).collect())
 }
 
 /// The filter with its ids whole, which may be of pods or of images.
@@ -140,30 +139,35 @@ pub async fn whole_in_events(
     client: &mut Client,
     filter: EventFilter,
 ) -> Result<EventFilter, Error> {
-    let is_whole = |id: &String| is_whole_pod(id) || is_whole_image(id);
-    if filter.ids.iter().all(is_whole) {
-        return Ok(filter);
+    let whole: Option<Vec<_>> = filter.ids.iter().map(|id| whole_id(id)).collect();
+    if let Some(ids) = whole {
+        return Ok(EventFilter { ids, ..filter });
     }
     let pods = client.pods(Vec::new(), false).await?.pods;
     let images = client.images(Vec::new(), false).await?.images;
     let known = pods.iter().map(|pod| pod.id.as_str());
     let known = known.chain(images.iter().map(|image| image.id.as_str()));
-    let known = known.collect();
+    let ids = of_anything(&filter.ids, &known.collect())?;
+    Ok(EventFilter { ids, ..filter })
+}
+
+/// The ids that are meant, when these are known.
+fn of_anything(texts: &[String], known: &BTreeSet<&str>) -> Result<Vec<String>, Status> {
     let mut ids = Vec::new();
-    for id in &filter.ids {
-        if is_whole(id) {
-            ids.push(id.clone());
+    for text in texts {
+        if let Some(id) = whole_id(text) {
+            ids.push(id);
             continue;
         }
-        let found = beginning_with(&id.to_ascii_lowercase(), &known);
-        let found = found.or_else(|| beginning_with(&image(id), &known));
+        let found = beginning_with(&text.to_ascii_lowercase(), known);
+        let found = found.or_else(|| beginning_with(&image(text), known));
         ids.extend(found.ok_or_else(|| {
             Status::not_found(format!(
-                "no pod and no image has an id that begins with {id:?}"
+                "no pod and no image has an id that begins with {text:?}"
             ))
         })?);
     }
-    Ok(EventFilter { ids, ..filter })
+    Ok(ids)
 }
 
 /// The ids that begin so; nothing where there are none.
@@ -173,16 +177,31 @@ fn beginning_with(text: &str, ids: &BTreeSet<&str>) -> Option<Vec<String>> {
     (!found.is_empty()).then_some(found)
 }
 
+/// The id as it's written where things have it, if the text is all of one: of an image or of a pod.
+fn whole_id(text: &str) -> Option<String> {
+    let image = image(text);
+    match is_whole_image(&image) {
+        true => Some(image),
+        false => is_whole_pod(text).then(|| text.to_ascii_lowercase()),
+    }
+}
+
 fn is_image(id: &str) -> bool {
     id.starts_with(IMAGE_PREFIX)
 }
 
 fn is_whole_pod(text: &str) -> bool {
-    text.len() == POD_ID_LEN
+    // So long, a UUID has its hyphens.
+    text.len() == POD_ID_LEN && Uuid::try_parse(text).is_ok()
 }
 
-fn is_whole_image(text: &str) -> bool {
-    is_image(text) && text.len() == IMAGE_ID_LEN
+fn is_whole_image(id: &str) -> bool {
+    let digits = id.strip_prefix(IMAGE_PREFIX);
+    digits.is_some_and(|digits| digits.len() == IMAGE_DIGITS && is_hex(digits))
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -208,8 +227,10 @@ mod tests {
 
     #[test]
     fn the_prefix_of_images_may_be_left_out() {
-        assert_eq!(image("00Ff"), "sha512-00ff");
-        for text in ["", "sha512-00", "coreos.com/etcd"] {
+        for text in ["00Ff", "sha512-00FF"] {
+            assert_eq!(image(text), "sha512-00ff");
+        }
+        for text in ["", "sha512-", "sha512-00", "coreos.com/etcd"] {
             assert_eq!(image(text), text);
         }
     }
@@ -250,5 +271,24 @@ mod tests {
             images_of_apps("cc", &BTreeSet::from(["sha512-aa11"])),
             ["sha512-cc"]
         );
+    }
+    #[test]
+    fn what_is_to_come_is_known_by_whole_ids_alone() {
+        let digits = "0123456789abcdef".repeat(4);
+        let id = format!("sha512-{digits}");
+        let known = BTreeSet::from([POD, id.as_str()]);
+        let meant = |text: &str| of_anything(&words(&[text]), &known).unwrap();
+        assert_eq!(meant(&POD.to_uppercase()), [POD]);
+        assert_eq!(meant(&digits), [id.as_str()]);
+        assert_eq!(meant(&id.to_uppercase()), [id.as_str()]);
+        // As long as a pod's id, but an image's.
+        assert_eq!(meant(&digits[..POD_ID_LEN]), [id.as_str()]);
+        let coming = digits.replace('0', "1");
+        assert_eq!(meant(OTHER), [OTHER]);
+        assert_eq!(meant(&coming), [format!("sha512-{coming}")]);
+        for text in ["f", &"f".repeat(POD_ID_LEN), &POD.replace('-', "_")] {
+            let status = of_anything(&words(&[text]), &known).unwrap_err();
+            assert_eq!(status.code(), tonic::Code::NotFound, "{text}");
+        }
     }
 }
