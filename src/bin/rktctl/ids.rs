@@ -24,6 +24,9 @@ const POD_SHORT_LEN: usize = 8;
 /// The characters of an image's id that tables show: twelve digits, as rkt does.
 const IMAGE_SHORT_LEN: usize = IMAGE_PREFIX.len() + 12;
 
+/// How many filters a request has at most: as many as servers take if they are not told otherwise.
+const FILTERS_MAX: usize = 1000;
+
 /// As much of an id as tables show: of a pod's, or of an image's.
 pub fn short(id: &str) -> &str {
     let len = match is_image(id) {
@@ -43,32 +46,39 @@ pub fn image(text: &str) -> String {
 }
 
 /// The filters that take what a filter with beginnings of ids means. There is more than one when
-/// the beginning of an image's id fits several: a pod must have all images of a filter.
+/// the beginning of an image's id fits several: a pod must have all images of a filter. A beginning
+/// that is nobody's stays in the filter, which then takes no pod.
 ///
 /// # Errors
 ///
-/// The server's, when it has to be asked.
+/// The server's, when it has to be asked; [`Error::Usage`] when the beginnings of images' ids fit
+/// so many that there would be more filters than servers take.
 pub async fn whole_in_pods(
     client: &mut Client,
     filter: PodFilter,
 ) -> Result<Vec<PodFilter>, Error> {
-    let has_short_id = filter.ids.iter().any(|id| !is_whole_pod(id));
-    let has_short_image = filter.image_ids.iter().any(|id| !is_whole_image(id));
-    if !has_short_id && !has_short_image {
+    // Whole ids of images are looked up, too: what pods call an image may be shorter.
+    let has_image = !filter.image_ids.is_empty();
+    if !has_image && filter.ids.iter().all(|id| is_whole_pod(id)) {
         let ids = filter.ids.iter().map(|id| id.to_ascii_lowercase());
         let ids = ids.collect();
         return Ok(vec![PodFilter { ids, ..filter }]);
     }
-    let pods = client.pods(Vec::new(), has_short_image).await?.pods;
+    // Apps are a detail.
+    let pods = client.pods(Vec::new(), has_image).await?.pods;
     let ids: BTreeSet<_> = pods.iter().map(|pod| pod.id.as_str()).collect();
     let images = pods.iter().flat_map(|pod| &pod.apps);
     let images = images.filter_map(|app| app.image.as_ref());
     let images: BTreeSet<_> = images.map(|image| image.id.as_str()).collect();
-    Ok(whole(filter, &ids, &images))
+    whole(filter, &ids, &images)
 }
 
 /// The same, when these are the ids that pods have, and the ids of their images.
-fn whole(filter: PodFilter, ids: &BTreeSet<&str>, images: &BTreeSet<&str>) -> Vec<PodFilter> {
+fn whole(
+    filter: PodFilter,
+    ids: &BTreeSet<&str>,
+    images: &BTreeSet<&str>,
+) -> Result<Vec<PodFilter>, Error> {
     let images_given = filter.image_ids.clone();
     let mut choices = vec![PodFilter {
         ids: filter.ids.iter().flat_map(|id| pods(id, ids)).collect(),
@@ -76,18 +86,22 @@ fn whole(filter: PodFilter, ids: &BTreeSet<&str>, images: &BTreeSet<&str>) -> Ve
         ..filter
     }];
     for id in &images_given {
+        let found = images_of_apps(id, images);
+        if choices.len() * found.len() > FILTERS_MAX {
+            return Err(Error::Usage(format!(
+                "--image {id:?} fits {} images: say more of the id",
+                found.len()
+            )));
+        }
         let with = |image: String| {
             choices.iter().cloned().map(move |mut choice| {
                 choice.image_ids.push(image.clone());
                 choice
             })
         };
-        choices = images_of_apps(id, images)
-            .into_iter()
-            .flat_map(with)
-            .collect();
+        choices = found.into_iter().flat_map(with).collect();
     }
-    choices
+    Ok(choices)
 }
 
 /// The pods whose ids begin so; where there are none, the text itself, which no pod has.
@@ -257,12 +271,35 @@ mod tests {
             ..PodFilter::default()
         };
         assert_eq!(
-            whole(filter, &BTreeSet::from([POD]), &images),
+            whole(filter, &BTreeSet::from([POD]), &images).unwrap(),
             [
                 with(&["sha512-aa11", "sha512-bb"]),
                 with(&["sha512-aa22", "sha512-bb"]),
             ]
         );
+    }
+
+    #[test]
+    fn filters_are_no_more_than_servers_take() {
+        let images: Vec<_> = (0..10).map(|digit| format!("sha512-{digit}")).collect();
+        let images = images.iter().map(String::as_str).collect();
+        let filters = |image_ids: &[&str]| {
+            let filter = PodFilter {
+                image_ids: words(image_ids),
+                ..PodFilter::default()
+            };
+            whole(filter, &BTreeSet::new(), &images).map(|filters| filters.len())
+        };
+        assert_eq!(filters(&["sha512-"; 3]).unwrap(), 1000);
+        assert_eq!(
+            filters(&["sha512-", "1", "sha512-", "sha512-"]).unwrap(),
+            1000
+        );
+        for given in [4, 1000] {
+            let error = filters(&vec!["sha512-"; given]).unwrap_err();
+            assert!(matches!(error, Error::Usage(_)), "{error}");
+            assert!(error.to_string().contains("fits 10 images"), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use demo::{Demo, WIDTHS};
 use insta::{assert_snapshot, with_settings};
+use rkt_sim::example;
 
 /// The pod with most to say, as tables show it.
 const POD: &str = "3f0b52c1";
@@ -263,6 +264,28 @@ async fn every_filter_filters() {
             .map(|image| image["name"].as_str().unwrap())
             .collect();
         assert_eq!(found, names, "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_found_whatever_pods_call_it() {
+    let mut spec = example::host();
+    let app = &mut spec.pods[0].apps[0];
+    let whole = app.image.blob_key().unwrap();
+    // Who writes a manifest may shorten it.
+    app.image_id = Some(whole[..19].to_owned());
+    let demo = Demo::start_with(spec).await;
+    let digits = &whole["sha512-".len()..];
+    for image in [whole.as_str(), digits, &digits[..30], &digits[..4]] {
+        for more in [&[][..], &["--id=3f0b52c1"]] {
+            let args = [&["pods", "-o", "name", "--image", image], more].concat();
+            let pods = demo.rktctl(&args, None).await;
+            assert_eq!(
+                lines(&pods),
+                ["3f0b52c1-8c1d-4a7e-9d26-6e1f07a4c5b8"],
+                "{args:?}"
+            );
+        }
     }
 }
 

@@ -47,9 +47,13 @@ pub struct Demo {
 impl Demo {
     /// Writes the host, and serves it.
     pub async fn start() -> Self {
+        Self::start_with(host()).await
+    }
+
+    /// The same with a host that is not quite the demo's.
+    pub async fn start_with(spec: HostSpec) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("rkt");
-        let spec = host();
         Host::create(&dir).unwrap().write(&spec).unwrap();
         let locked = spec.pods.iter().filter(|pod| pod.locked);
         let held = locked.map(|pod| pod.id).collect();
