@@ -88,7 +88,7 @@ fn log_lines_come_as_they_are_written() {
 #[test]
 fn watching_on_a_pipe_prints_what_has_changed() {
     let mut demo = Demo::start();
-    let watch = Follower::start(&demo.address(), &["pods", "--watch", "--id=3f0b52c1"]);
+    let watch = Follower::start(&demo.address(), &["pods", "--watch", "--id=3f0b52c"]);
     watch.wait_for("the headings", |line| line.starts_with("POD ID"));
     let row = watch.wait_for("the pod", |_| true);
     assert!(
@@ -109,4 +109,9 @@ fn watching_on_a_pipe_prints_what_has_changed() {
         pod: POD.parse().unwrap(),
     });
     watch.wait_for("its going", |row| row.starts_with("3f0b52c1  gone "));
+    // Another one whose id begins so.
+    demo.play(&Step::Create {
+        pod: POD.replace("3f0b52c1", "3f0b52c2").parse().unwrap(),
+    });
+    watch.wait_for("its coming", |row| row.starts_with("3f0b52c2  embryo "));
 }

@@ -17,10 +17,11 @@ pub async fn pods(
     around: &mut Environment,
 ) -> Result<(), Error> {
     let kind = args.output.format.kind();
-    let filters = ids::whole_in_pods(client, args.filter.filter()).await?;
+    let filter = args.filter.filter();
     if args.watch {
-        return watch::watch(&args.output, filters, client, around).await;
+        return watch::watch(&args.output, &filter, client, around).await;
     }
+    let filters = ids::whole_in_pods(client, filter).await?;
     let text = match kind {
         Kind::Text => {
             // The names of apps are a detail.

@@ -16,6 +16,7 @@ use crate::{
     client::Client,
     environment::{Environment, Size},
     error::Error,
+    ids,
     show::{pods, table::Layout},
 };
 
@@ -29,14 +30,15 @@ const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_REST: &str = "\x1b[J";
 
-/// Shows the pods that one of the filters takes, until the stream of events ends.
+/// Shows the pods that the filter takes, until the stream of events ends. Ids in it may be
+/// beginnings, also of pods that are still to come.
 ///
 /// # Errors
 ///
-/// The end of the stream, too: it ends when the server does.
+/// Those of [`ids::whole_in_pods`]; the end of the stream, too: it ends when the server does.
 pub async fn watch(
     output: &Output,
-    filters: Vec<PodFilter>,
+    filter: &PodFilter,
     client: &mut Client,
     around: &mut Environment,
 ) -> Result<(), Error> {
@@ -50,7 +52,9 @@ pub async fn watch(
             _ = ticks.tick() => {}
             happened = next(client, &mut events) => happened?,
         }
-        let pods = client.pods(filters.clone(), true).await?.pods;
+        // Each time anew: what an id is the beginning of changes as well.
+        let filters = ids::whole_in_pods(client, filter.clone()).await?;
+        let pods = client.pods(filters, true).await?.pods;
         let text = match (around.size)() {
             Some(size) => page(&pods, size, output, around),
             None => rows.changed(pods, output, around),
