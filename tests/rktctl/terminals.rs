@@ -105,3 +105,15 @@ fn a_watched_list_is_drawn_over_the_last_one() {
         terminal.screen().contents().ends_with("… and 2 more")
     });
 }
+
+/// Lines that are not cut take several rows.
+#[test]
+fn a_watched_list_does_not_leave_the_terminal() {
+    let demo = Demo::start();
+    let args = ["pods", "-w", "--no-trunc"];
+    let terminal = Terminal::start(rktctl(&demo.address(), &args), 80, 12);
+    eventually("as much is shown as fits", || {
+        let screen = terminal.screen().contents();
+        screen.starts_with("POD ID ") && screen.ends_with(" more")
+    });
+}

@@ -17,7 +17,11 @@ use crate::{
     environment::{Environment, Size},
     error::Error,
     ids,
-    show::{pods, table::Layout},
+    show::{
+        pods,
+        table::Layout,
+        text::{Wrapped, cut, wrapped},
+    },
 };
 
 /// How often is looked when nothing is told.
@@ -91,23 +95,45 @@ async fn next(client: &Client, events: &mut Streaming<ListenEventsResponse>) -> 
     }
 }
 
-/// The list over what a terminal of this size shows: as much as it has lines for.
+/// The list over what a terminal of this size shows.
 fn page(pods: &[Pod], size: Size, output: &Output, around: &Environment) -> String {
     let look = look(output, around);
-    let table = pods::table(pods, &look).render(look.width, look.has_colour);
-    let lines: Vec<_> = table.lines().collect();
-    // The cursor stands on the last line.
-    let room = size.height.saturating_sub(1);
-    let mut page = HOME.to_owned();
-    let shown = match lines.len() > room {
-        true => &lines[..room.saturating_sub(1)],
-        false => &lines,
-    };
-    for line in shown {
-        page += &format!("{line}{CLEAR_LINE}\n");
+    let table = pods::table(pods, &look);
+    let drawn = table.render(look.width, look.has_colour);
+    // Colours take no room.
+    over_the_last(&drawn, &table.render(look.width, false), size)
+}
+
+/// As many lines as there are rows for on a terminal of this size, over what it shows. They are
+/// measured without their colours.
+fn over_the_last(drawn: &str, plain: &str, size: Size) -> String {
+    let wrap = |line| wrapped(line, size.width);
+    let lines: Vec<_> = drawn.lines().zip(plain.lines().map(wrap)).collect();
+    let needed: usize = lines.iter().map(|(_, wrapped)| wrapped.rows).sum();
+    // The cursor stands in the last row.
+    let mut free = size.height.saturating_sub(1);
+    if needed > free {
+        // That there are more is said in one.
+        free = free.saturating_sub(1);
     }
-    if shown.len() < lines.len() && room > 0 {
-        page += &format!("… and {} more{CLEAR_LINE}\n", lines.len() - shown.len());
+    let mut page = HOME.to_owned();
+    let mut shown = 0;
+    for (line, Wrapped { rows, last_columns }) in &lines {
+        if *rows > free {
+            break;
+        }
+        free -= rows;
+        shown += 1;
+        page += line;
+        // Where a row is full, the cursor stands on its last character still.
+        if *last_columns < size.width {
+            page += CLEAR_LINE;
+        }
+        page.push('\n');
+    }
+    if shown < lines.len() && size.height > 1 {
+        let more = format!("… and {} more", lines.len() - shown);
+        page += &format!("{}{CLEAR_LINE}\n", cut(&more, size.width));
     }
     page + CLEAR_REST
 }
@@ -138,5 +164,31 @@ impl Rows {
                 table.headings(layout) + &table.rows(layout, look.has_colour)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_take_the_rows_that_they_need() {
+        let page = |width, height| {
+            let page = over_the_last(
+                "ab\n\u{1b}[32mcdefg\nh",
+                "ab\ncdefg\nh",
+                Size { width, height },
+            );
+            let page = page.replace(HOME, "^").replace(CLEAR_LINE, "<");
+            page.replace(CLEAR_REST, "$").replace("\u{1b}[32m", "")
+        };
+        assert_eq!(page(80, 24), "^ab<\ncdefg<\nh<\n$");
+        assert_eq!(page(5, 4), "^ab<\ncdefg\nh<\n$");
+        // The second line takes two rows.
+        assert_eq!(page(4, 5), "^ab<\ncdefg<\nh<\n$");
+        assert_eq!(page(4, 4), "^ab<\n… a…<\n$");
+        assert_eq!(page(20, 3), "^ab<\n… and 2 more<\n$");
+        assert_eq!(page(20, 2), "^… and 3 more<\n$");
+        assert_eq!(page(20, 1), "^$");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr as _};
 
 /// What a cut text ends in.
 const CUT: char = '…';
@@ -72,6 +72,32 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// What a line takes of a terminal that begins another row where one is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrapped {
+    /// Rows, at least one.
+    pub rows: usize,
+    /// Columns of the last of them.
+    pub last_columns: usize,
+}
+
+/// What a line takes of a terminal with so many columns.
+pub fn wrapped(line: &str, columns: usize) -> Wrapped {
+    let mut wrapped = Wrapped {
+        rows: 1,
+        last_columns: 0,
+    };
+    for needed in line.chars().filter_map(UnicodeWidthChar::width) {
+        // What is two columns wide is not broken.
+        if wrapped.last_columns + needed > columns {
+            wrapped.rows += 1;
+            wrapped.last_columns = 0;
+        }
+        wrapped.last_columns += needed;
+    }
+    wrapped
+}
+
 /// The text, or as much of it as fits into so many columns.
 pub fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
@@ -116,6 +142,21 @@ mod tests {
         // Each of these takes two columns.
         assert_eq!(cut("日本語", 5), "日本…");
         assert_eq!(cut("日本語", 4), "日…");
+    }
+
+    #[test]
+    fn what_is_wider_than_a_terminal_takes_more_rows() {
+        for (line, columns, rows, last_columns) in [
+            ("", 5, 1, 0),
+            ("naïve", 5, 1, 5),
+            ("naïvety", 5, 2, 2),
+            // A column stays empty where the second one does not fit.
+            ("日本語", 5, 2, 2),
+            ("日本語", 3, 3, 2),
+        ] {
+            let expected = Wrapped { rows, last_columns };
+            assert_eq!(wrapped(line, columns), expected, "{line} on {columns}");
+        }
     }
 
     proptest! {
