@@ -11,7 +11,7 @@ use rkt_api::api::{
 };
 use serde::{Serialize, Serializer};
 
-use super::text::printable_json;
+use super::text::{is_unseen, printable_flow_yaml, printable_json};
 
 /// Why making documents does not fail.
 const DESCRIBED: &str = "the descriptors are of the messages";
@@ -52,10 +52,7 @@ pub enum Language {
 pub fn whole<M: Named>(message: &M, language: Language) -> String {
     let message = Described::new(message);
     match language {
-        Language::Json => {
-            let json = serde_json::to_string_pretty(&message).expect(DESCRIBED);
-            printable_json(&json) + "\n"
-        }
+        Language::Json => printable_json(&pretty_json(&message)),
         Language::Yaml => yaml(&message),
     }
 }
@@ -76,7 +73,16 @@ pub fn one_of_many<M: Named>(message: &M, language: Language) -> String {
 fn yaml(message: &Described) -> String {
     // Each value in one line, however long.
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    serde_saphyr::to_string_with_options(message, options).expect(DESCRIBED)
+    let yaml = serde_saphyr::to_string_with_options(message, options).expect(DESCRIBED);
+    match yaml.chars().any(|char| char != '\n' && is_unseen(char)) {
+        // In JSON, which is YAML as well, everything is in quotes, and can be escaped.
+        true => printable_flow_yaml(&pretty_json(message)),
+        false => yaml,
+    }
+}
+
+fn pretty_json(message: &Described) -> String {
+    serde_json::to_string_pretty(message).expect(DESCRIBED) + "\n"
 }
 
 /// A message together with its descriptor.
@@ -110,7 +116,7 @@ mod tests {
         Event {
             r#type: EventType::AppExited.into(),
             id: "3f0b52c1-8c1d-4a7e-9d26-6e1f07a4c5b8".to_owned(),
-            from: "no: a\u{1b}\u{9b}\u{202e}\nb".to_owned(),
+            from: "no: a\u{1b}\u{9b}\nb".to_owned(),
             time: 1_523_880_000,
             data: vec![KeyValue {
                 key: "exit_code".to_owned(),
@@ -119,13 +125,20 @@ mod tests {
         }
     }
 
+    /// The same with characters that no YAML library has a mind to escape.
+    fn turned_event() -> Event {
+        let mut event = event();
+        event.from += "\u{202e}c\u{e0041}";
+        event
+    }
+
     #[test]
     fn json_is_the_mapping_of_protocol_buffers() {
         assert_eq!(
-            one_of_many(&event(), Language::Json),
+            one_of_many(&turned_event(), Language::Json),
             concat!(
                 r#"{"type":"EVENT_TYPE_APP_EXITED","id":"3f0b52c1-8c1d-4a7e-9d26-6e1f07a4c5b8","#,
-                r#""from":"no: a\u001b\u009b\u202e\nb","time":"1523880000","#,
+                r#""from":"no: a\u001b\u009b\nb\u202ec\udb40\udc41","time":"1523880000","#,
                 r#""data":[{"Key":"exit_code","value":"0"}]}"#,
                 "\n"
             )
@@ -143,8 +156,9 @@ mod tests {
 
     #[test]
     fn yaml_is_fit_for_terminals_and_for_old_readers() {
-        let yaml = one_of_many(&event(), Language::Yaml);
+        let yaml = [event(), turned_event()].map(|event| one_of_many(&event, Language::Yaml));
+        let yaml = yaml.concat();
         insta::assert_snapshot!(yaml);
-        assert!(!yaml.chars().any(|char| char.is_control() && char != '\n'));
+        assert!(!yaml.chars().any(|char| is_unseen(char) && char != '\n'));
     }
 }

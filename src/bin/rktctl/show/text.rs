@@ -37,15 +37,31 @@ fn escape(text: &str, is_allowed: fn(char) -> bool) -> Cow<'_, str> {
 /// JSON in which nothing is left that a terminal would not just show: all that there is of it
 /// stands in strings, line breaks aside.
 pub fn printable_json(json: &str) -> String {
-    let mut printable = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character == '\n' || !is_unseen(character) {
-            printable.push(character);
-            continue;
-        }
+    printable_quoted(json, |printable, character| {
         for unit in character.encode_utf16(&mut [0; 2]) {
             // Writing to a string does not fail.
             let _ = write!(printable, "\\u{unit:04x}");
+        }
+    })
+}
+
+/// The same for JSON that is to be read as YAML, which has no escapes for pairs of surrogates.
+pub fn printable_flow_yaml(json: &str) -> String {
+    printable_quoted(json, |printable, character| {
+        // As above.
+        let _ = match u32::from(character) {
+            code @ ..=0xffff => write!(printable, "\\u{code:04x}"),
+            code => write!(printable, "\\U{code:08x}"),
+        };
+    })
+}
+
+fn printable_quoted(text: &str, escape: fn(&mut String, char)) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_unseen(character) && character != '\n' {
+            true => escape(&mut printable, character),
+            false => printable.push(character),
         }
     }
     printable
@@ -53,7 +69,7 @@ pub fn printable_json(json: &str) -> String {
 
 /// Whether a terminal would do something else than show the character: control characters, line
 /// and paragraph separators, marks and overrides of direction, and tags.
-fn is_unseen(character: char) -> bool {
+pub fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -131,6 +147,8 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2J\n\t\u{9b}"), r"a\u{1b}[2J\n\t\u{9b}");
         assert_eq!(printable("\u{202e}x\u{e0041}"), r"\u{202e}x\u{e0041}");
         assert_eq!(printable_line("a\tb\r\u{7}"), "a\tb\\r\\u{7}");
+        assert_eq!(printable_json("\"\u{e0041}\"\n"), "\"\\udb40\\udc41\"\n");
+        assert_eq!(printable_flow_yaml("\"\u{e0041}\"\n"), "\"\\U000e0041\"\n");
     }
 
     #[test]
@@ -163,6 +181,15 @@ mod tests {
         #[test]
         fn nothing_unseen_is_left(text in any::<String>()) {
             prop_assert!(!printable(&text).chars().any(is_unseen));
+        }
+
+        /// Below the surrogates both have the same escapes.
+        #[test]
+        fn yaml_means_what_it_meant(text in "[\u{0}-\u{ffff}]*") {
+            let json = serde_json::to_string(&text).unwrap();
+            let printable = printable_flow_yaml(&json);
+            prop_assert!(!printable.chars().any(is_unseen));
+            prop_assert_eq!(serde_json::from_str::<String>(&printable).unwrap(), text);
         }
 
         #[test]
