@@ -64,6 +64,8 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("unix:") {
+            // gRPC's own spelling has an authority, which is empty.
+            let path = path.strip_prefix("//").unwrap_or(path);
             return match path {
                 "" => Err(ParseListenAddressError),
                 path => Ok(Self::Unix(path.into())),
@@ -365,6 +367,8 @@ mod tests {
             assert_eq!(text.parse(), Ok(address.clone()), "{text}");
             assert_eq!(address.to_string(), text);
         }
+        let address: ListenAddress = "unix:///run/api.sock".parse().unwrap();
+        assert_eq!(address.to_string(), "unix:/run/api.sock");
         for text in [
             "",
             "localhost",
@@ -374,6 +378,7 @@ mod tests {
             "h:",
             "h:65536",
             "unix:",
+            "unix://",
         ] {
             assert_eq!(
                 text.parse::<ListenAddress>(),

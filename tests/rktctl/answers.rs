@@ -39,6 +39,9 @@ fn a_unix_socket_and_a_port_answer_the_same() {
     let demo = Demo::start();
     for args in [&["info", "-o", "json"][..], &["pods"], &["images"]] {
         let answer = printed(&demo.socket(), args);
+        // As gRPC spells it.
+        let url = demo.socket().replace("unix:", "unix://");
+        assert_eq!(answer, printed(&url, args));
         assert_eq!(answer, printed(&demo.address(), args));
         assert_eq!(answer, printed(&format!("http://{}", demo.address()), args));
     }

@@ -182,7 +182,7 @@ fn endpoint(connection: &Connection) -> Result<Endpoint, Error> {
     };
     let (url, is_tls) = match address.split_once("://") {
         // Whoever can read what passes through the socket's file needs no certificate.
-        None if address.starts_with("unix:") => (address.clone(), false),
+        _ if address.starts_with("unix:") => (address.clone(), false),
         None if tls.is_given() => (format!("https://{address}"), true),
         None => (format!("http://{address}"), false),
         Some(("https", _)) => (address.clone(), true),
@@ -193,7 +193,7 @@ fn endpoint(connection: &Connection) -> Result<Endpoint, Error> {
         Some(("http", _)) => (address.clone(), false),
         Some(_) => return Err(wrong()),
     };
-    if address == "unix:" || !address.contains(':') {
+    if ["unix:", "unix://"].contains(&address.as_str()) || !address.contains(':') {
         return Err(wrong());
     }
     let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
@@ -286,7 +286,9 @@ mod tests {
         ] {
             assert_eq!(endpoint_of(args).as_deref(), Ok(uri), "{args:?}");
         }
-        assert!(endpoint_of(&["--address=unix:/run/rkt/api.sock"]).is_ok());
+        for address in ["unix:/run/rkt/api.sock", "unix:///run/rkt/api.sock"] {
+            assert!(endpoint_of(&["--address", address]).is_ok(), "{address}");
+        }
     }
 
     #[test]
@@ -295,6 +297,7 @@ mod tests {
             "",
             "localhost",
             "unix:",
+            "unix://",
             "ftp://localhost:1",
             "no address:1",
         ] {
