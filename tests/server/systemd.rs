@@ -98,6 +98,22 @@ fn its_user_is_in_the_group_of_the_data_directory() {
     assert!(service.contains("\nUser=rkt-api\nGroup=rkt\n"));
 }
 
+/// Everything else is read-only for it.
+#[test]
+fn sockets_that_it_makes_have_a_place() {
+    let service = fs::read_to_string(dist("systemd").join(SERVICE)).unwrap();
+    let place = service
+        .lines()
+        .find_map(|line| line.strip_prefix("RuntimeDirectory="));
+    let readme = fs::read_to_string(dist("README.md")).unwrap();
+    let mut addresses = readme.split("unix:").skip(1).peekable();
+    assert!(addresses.peek().is_some());
+    for address in addresses {
+        let place = format!("/run/{}/", place.unwrap());
+        assert!(address.starts_with(&place), "{address}");
+    }
+}
+
 /// A socket that systemd listens on.
 enum Socket {
     Tcp(SocketAddrV4),
