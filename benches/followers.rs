@@ -24,6 +24,10 @@ use rkt_api::{
     formats::journal::{Entry, Field, Ids, Options, State, Writer},
     layout::{self, Phase},
 };
+use rkt_sim::{
+    host::Host,
+    spec::{App, Image, Pod},
+};
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
@@ -37,7 +41,7 @@ const LINES_PER_FILE: u64 = 500;
 /// How many followers share a connection.
 const FOLLOWERS_PER_CONNECTION: usize = 100;
 
-/// How long a follower may take for all lines after the last was written.
+/// How long a line may take after it was due.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 const BOOT: Uuid = Uuid::from_u128(0xb007);
@@ -65,8 +69,15 @@ fn main() {
 fn measure(pods: usize, followers_each: usize, lines: u64) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let data_dir = dir.path().join("rkt");
+    let host = Host::create(&data_dir).expect("a host");
     let ids = (1..=pods).map(|number| Uuid::from_u128(number as u128));
-    let mut journals: Vec<_> = ids.clone().map(|id| Journal::new(&data_dir, id)).collect();
+    let journals = ids.clone().map(|id| {
+        let mut pod = Pod::new(id, Phase::Run);
+        pod.apps = vec![App::new("web", Image::new("example.com/web", "1.2.3"))];
+        host.write_pod(&pod).expect("a pod");
+        Journal::new(&data_dir, id)
+    });
+    let mut journals: Vec<_> = journals.collect();
     let server = Process::start(&data_dir, &dir.path().join("api.sock"));
     let runtime = Runtime::new().expect("a runtime");
     tell("before", &server);
@@ -75,7 +86,11 @@ fn measure(pods: usize, followers_each: usize, lines: u64) {
         .flat_map(|id| std::iter::repeat_n(id, followers_each))
         .collect();
     let lines_each = lines / pods as u64;
-    let mut following = runtime.block_on(follow(&server.address, &all, lines_each));
+    assert!(lines_each > 0, "fewer lines than pods");
+    // A pod's turn comes when all others have had theirs.
+    let line_timeout = DEADLINE + PAUSE * u32::try_from(pods).expect("a number");
+    let following = follow(&server.address, &all, lines_each, line_timeout);
+    let mut following = runtime.block_on(following);
     tell("followed", &server);
     let before = server.cpu();
     let start = Instant::now();
@@ -122,9 +137,14 @@ fn tell(when: &str, server: &Process) {
     );
 }
 
-/// Has each of these pods followed, until so many lines have come. Each gives how long they took,
-/// in microseconds.
-async fn follow(address: &str, pods: &[Uuid], lines: u64) -> JoinSet<Histogram<u64>> {
+/// Has each of these pods followed, until so many lines have come, none later than that after the
+/// one before. Each gives how long they took, in microseconds.
+async fn follow(
+    address: &str,
+    pods: &[Uuid],
+    lines: u64,
+    line_timeout: Duration,
+) -> JoinSet<Histogram<u64>> {
     let mut following = JoinSet::new();
     for pods in pods.chunks(FOLLOWERS_PER_CONNECTION) {
         let endpoint = Endpoint::from_shared(address.to_owned()).expect("an address");
@@ -142,8 +162,7 @@ async fn follow(address: &str, pods: &[Uuid], lines: u64) -> JoinSet<Histogram<u
                 let mut times = Histogram::new(3).expect("a histogram");
                 let mut next = 0;
                 while next < lines {
-                    let wait = DEADLINE + PAUSE * u32::try_from(lines).expect("a number") * 1_000;
-                    let response = timeout(wait, stream.message()).await;
+                    let response = timeout(line_timeout, stream.message()).await;
                     let response = response.expect("lines come").expect("a response");
                     let now_ns = now_unix_ns();
                     for line in response.expect("the stream stays open").lines {
