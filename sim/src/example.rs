@@ -1,5 +1,5 @@
 //! A small host to try things on: every state that a pod can be in, several apps in a pod,
-//! networks of both families, a pod of Kubernetes, and images of either origin.
+//! networks of both families, a pod of Kubernetes, images of either origin, and some log lines.
 //!
 //! It is one fixed description, so what is said of it anywhere stays true.
 
@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use uuid::Uuid;
 
-use crate::spec::{App, HostSpec, Image, Network, Phase, Pod, Process, SET_UP_AT_S, Started};
+use crate::spec::{
+    App, HostSpec, Image, LogLine, Network, Phase, Pod, Process, SET_UP_AT_S, Started,
+};
 
 /// The host's first minute of work, after rkt was set up in the morning.
 const BEGIN_S: i64 = SET_UP_AT_S + 9 * 3600;
@@ -44,11 +46,26 @@ pub fn host() -> HostSpec {
 
 /// RUNNING: two apps in two networks, one of them done.
 fn cluster_member() -> Pod {
-    let mut backup = App::new("backup", backup());
-    backup.exit_code = Some(0);
+    let etcd = App {
+        logs: vec![
+            line(21, "ready to serve client requests"),
+            // Terminals do not like all that there may be in a line, nor is it always one.
+            line(
+                25,
+                "\u{1b}[33mslow request\u{1b}[0m: 1.2s\n\tpath: /v2/keys",
+            ),
+            line(70, "compacted revision 1200"),
+        ],
+        ..App::new("etcd", etcd())
+    };
+    let backup = App {
+        exit_code: Some(0),
+        logs: vec![line(22, "snapshot saved"), line(23, "done")],
+        ..App::new("backup", backup())
+    };
     let pod = Pod {
         locked: true,
-        apps: vec![App::new("etcd", etcd()), backup],
+        apps: vec![etcd, backup],
         networks: Some(vec![
             network("default", Ipv4Addr::new(172, 16, 28, 2)),
             network("cluster", Ipv6Addr::new(0xfd00, 0x5e, 0, 0, 0, 0, 0, 7)),
@@ -221,6 +238,14 @@ fn run(id: u128, phase: Phase, minutes: i32) -> Pod {
         overlay: true,
         started: Some(started),
         ..pod
+    }
+}
+
+/// A line that was written so many minutes into the day.
+fn line(minutes: i64, message: &str) -> LogLine {
+    LogLine {
+        at_us: (BEGIN_S + minutes * 60) * 1_000_000 + 250_000,
+        message: message.to_owned(),
     }
 }
 

@@ -127,7 +127,9 @@ fn the_servers_own_words_arrive() {
     fails(&address, &["pod", "no-uuid"], 13);
     fails(&address, &["pod", "ffffffff"], 15);
     fails(&address, &["image", "ffffffff"], 15);
-    let stderr = fails(&address, &["logs", POD, "none"], 19);
+    fails(&address, &["logs", POD, "none"], 15);
+    // This one has no journal.
+    let stderr = fails(&address, &["logs", "8a4d9e60"], 19);
     assert!(stderr.ends_with(" (FAILED_PRECONDITION)\n"), "{stderr}");
 }
 

@@ -20,7 +20,7 @@ use rkt_sim::{
         memory::Memory,
         step::{Ending, Step},
     },
-    spec::{HostSpec, LogLine, SET_UP_AT_S},
+    spec::{HostSpec, SET_UP_AT_S},
 };
 use tempfile::TempDir;
 
@@ -47,7 +47,7 @@ pub struct Demo {
 impl Demo {
     /// Writes the host, and serves it.
     pub async fn start() -> Self {
-        Self::start_with(host()).await
+        Self::start_with(example::host()).await
     }
 
     /// The same with a host that is not quite the demo's.
@@ -169,24 +169,6 @@ impl Demo {
         }
         last_s + 1
     }
-}
-
-/// The demo's host, with log lines.
-fn host() -> HostSpec {
-    let mut spec = example::host();
-    let apps = &mut spec.pods[0].apps;
-    let started_us = (SET_UP_AT_S + 9 * 3600 + 20 * 60) * 1_000_000;
-    let line = |minutes: i64, message: &str| LogLine {
-        at_us: started_us + minutes * 60_000_000 + 250_000,
-        message: message.to_owned(),
-    };
-    apps[0].logs = vec![
-        line(1, "ready to serve client requests"),
-        line(5, "\u{1b}[33mslow request\u{1b}[0m: 1.2s\n\tpath: /v2/keys"),
-        line(50, "compacted revision 1200"),
-    ];
-    apps[1].logs = vec![line(2, "snapshot saved"), line(3, "done")];
-    spec
 }
 
 /// A terminal of this width, or a pipe, at the time of the host.
