@@ -6,6 +6,7 @@ use rkt_api::api::KeyValue;
 use super::{
     Look,
     table::{Cell, Column, Table},
+    words,
 };
 
 /// How far that is indented of which there may be several.
@@ -41,8 +42,7 @@ impl Details {
 
     /// Adds pairs.
     pub fn pairs(&mut self, name: &'static str, pairs: &[KeyValue]) {
-        let pair = |pair: &KeyValue| format!("{}={}", pair.key, pair.value);
-        self.lines(name, pairs.iter().map(pair));
+        self.lines(name, pairs.iter().map(words::pair));
     }
 
     /// Adds facts that are tables themselves.

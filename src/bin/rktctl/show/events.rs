@@ -5,7 +5,7 @@ use rkt_api::api::{Event, KeyValue};
 use super::{
     Look,
     text::{cut, printable, width},
-    words::{event_type, joined, time_s},
+    words::{event_type, joined, pair, time_s},
 };
 
 const HEADINGS: [&str; 5] = ["TIME", "TYPE", "ID", "FROM", "DATA"];
@@ -69,9 +69,9 @@ fn from(event: &Event, look: &Look) -> String {
 
 /// What else there is to say, with ids as short as elsewhere.
 fn data(event: &Event, look: &Look) -> String {
-    let shown = |pair: &KeyValue| match pair.key.as_str() {
-        "image_id" => format!("image_id={}", look.id(&pair.value)),
-        key => format!("{key}={}", pair.value),
+    let shown = |data: &KeyValue| match data.key.as_str() {
+        "image_id" => format!("image_id={}", look.id(&data.value)),
+        _ => pair(data),
     };
     joined(event.data.iter().map(shown), " ")
 }

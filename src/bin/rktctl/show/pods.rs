@@ -1,6 +1,6 @@
 //! Pods, for people: one in a row, or one with everything.
 
-use rkt_api::api::{App, Pod};
+use rkt_api::api::{App, Image, Pod};
 
 use super::{
     Look,
@@ -27,17 +27,12 @@ const MORE_COLUMNS: [Column; 3] = [
 
 /// The pods in a table.
 pub fn table(pods: &[Pod], look: &Look) -> Table {
-    let mut table = empty_table(look);
+    let more = if look.is_wide { &MORE_COLUMNS[..] } else { &[] };
+    let mut table = Table::new(&[&COLUMNS, more].concat());
     for pod in pods {
         table.row(row(pod, words::pod_state(pod.state()), look));
     }
     table
-}
-
-/// A table for rows of pods.
-pub fn empty_table(look: &Look) -> Table {
-    let more = if look.is_wide { &MORE_COLUMNS[..] } else { &[] };
-    Table::new(&[&COLUMNS, more].concat())
 }
 
 /// A pod that was there before and is no more, in a row.
@@ -81,6 +76,14 @@ fn image(app: &App, look: &Look) -> String {
     };
     match image.name.as_str() {
         "" => look.id(&image.id).to_owned(),
+        _ => image_name(image),
+    }
+}
+
+/// An image's name and version; empty where it has no name.
+fn image_name(image: &Image) -> String {
+    match image.name.as_str() {
+        "" => String::new(),
         name => format!("{name}:{}", image.version),
     }
 }
@@ -116,19 +119,16 @@ fn apps(apps: &[App], look: &Look) -> Table {
     }
     let mut table = Table::new(&columns);
     for app in apps {
-        let stored = app.image.clone().unwrap_or_default();
-        let name = match stored.name.as_str() {
-            "" => String::new(),
-            name => format!("{name}:{}", stored.version),
-        };
+        let image = app.image.as_ref();
         let mut row = vec![
             Cell::new(&app.name),
             words::app_state(app),
-            Cell::new(name),
-            Cell::new(look.id(&stored.id)),
+            Cell::new(image.map(image_name).unwrap_or_default()),
+            Cell::new(image.map_or("", |image| look.id(&image.id))),
         ];
         if look.is_wide {
-            row.push(Cell::new(words::format(stored.base_format.as_ref())));
+            let base_format = image.and_then(|image| image.base_format.as_ref());
+            row.push(Cell::new(words::format(base_format)));
             row.push(Cell::new(pairs(&app.annotations, ", ")));
         }
         table.row(row);

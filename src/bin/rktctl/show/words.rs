@@ -10,9 +10,10 @@ use crate::cli;
 /// Nanoseconds in a second.
 const S_NS: i128 = 1_000_000_000;
 
-/// A time that came in seconds since the epoch.
+/// A time that came in seconds since the epoch, 0 being none.
 pub fn time_s(unix_s: i64) -> Option<Timestamp> {
-    Timestamp::from_second(unix_s).ok()
+    let time = Timestamp::from_second(unix_s).ok();
+    time.filter(|_| unix_s != 0)
 }
 
 /// A time that came in nanoseconds since the epoch, 0 being none.
@@ -135,9 +136,13 @@ pub fn network(network: &Network) -> String {
     joined(parts.into_iter().filter(|part| !part.is_empty()), " ")
 }
 
+/// A pair as flags take it.
+pub fn pair(KeyValue { key, value }: &KeyValue) -> String {
+    format!("{key}={value}")
+}
+
 /// Pairs as flags take them.
 pub fn pairs(pairs: &[KeyValue], between: &str) -> String {
-    let pair = |pair: &KeyValue| format!("{}={}", pair.key, pair.value);
     joined(pairs.iter().map(pair), between)
 }
 
@@ -178,6 +183,7 @@ mod tests {
             assert_eq!(age(time.parse().unwrap(), now), words, "{time}");
         }
         assert_eq!(age_of(time_ns(0), now), "");
+        assert_eq!(age_of(time_s(0), now), "");
     }
 
     #[test]
