@@ -250,20 +250,11 @@ fn causes(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Only {
-        #[command(flatten)]
-        connection: Connection,
-    }
+    use crate::cli::parsed;
 
     fn endpoint_of(args: &[&str]) -> Result<String, String> {
-        let program = ["rktctl"];
-        let only = Only::try_parse_from(program.iter().chain(args)).unwrap();
-        match endpoint(&only.connection) {
+        match endpoint(&parsed(args).unwrap()) {
             Ok(endpoint) => Ok(endpoint.uri().to_string()),
             Err(error) => Err(error.to_string()),
         }

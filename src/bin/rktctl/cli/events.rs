@@ -81,20 +81,12 @@ impl EventsArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Only {
-        #[command(flatten)]
-        events: EventsArgs,
-    }
+    use crate::cli::parsed;
 
     #[test]
     fn every_flag_arrives() {
         let args = [
-            "events",
             "--type=pod-started",
             "--type=IMAGE-REMOVED",
             "--id=a",
@@ -103,7 +95,7 @@ mod tests {
             "--until=+1m",
         ];
         let now = Timestamp::from_second(1_523_880_000).unwrap();
-        let only = Only::try_parse_from(args).unwrap_or_else(|error| panic!("{error}"));
+        let events: EventsArgs = parsed(&args).unwrap();
         let expected = EventFilter {
             types: vec![EventType::PodStarted.into(), EventType::ImageRemoved.into()],
             ids: vec!["a".to_owned()],
@@ -111,7 +103,7 @@ mod tests {
             since_time: 1_523_879_940,
             until_time: 1_523_880_060,
         };
-        assert_eq!(only.events.filter(now), expected);
+        assert_eq!(events.filter(now), expected);
     }
 
     #[test]

@@ -102,20 +102,12 @@ pub struct ImageArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Only {
-        #[command(flatten)]
-        filter: ImageFilterArgs,
-    }
+    use crate::cli::parsed;
 
     #[test]
     fn every_flag_arrives() {
         let args = [
-            "images",
             "--id=sha512-00",
             "--name=a/b",
             "--prefix=a",
@@ -128,7 +120,7 @@ mod tests {
             "--imported-before=1523869200",
         ];
         let now = Timestamp::from_second(1_523_880_000).unwrap();
-        let only = Only::try_parse_from(args).unwrap_or_else(|error| panic!("{error}"));
+        let filter: ImageFilterArgs = parsed(&args).unwrap();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let pair = |key: &str, value: &str| KeyValue {
             key: key.to_owned(),
@@ -145,6 +137,6 @@ mod tests {
             annotations: vec![pair("k", "v")],
             full_names: words(&["a/b"]),
         };
-        assert_eq!(only.filter.filter(now), expected);
+        assert_eq!(filter.filter(now), expected);
     }
 }

@@ -65,24 +65,16 @@ impl LogsArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::parsed;
 
-    #[derive(Parser)]
-    struct Only {
-        #[command(flatten)]
-        logs: LogsArgs,
-    }
-
-    fn parse(args: &[&str]) -> Result<LogsArgs, clap::Error> {
-        let program = ["logs"];
-        Only::try_parse_from(program.iter().chain(args)).map(|only| only.logs)
+    fn request(args: &[&str]) -> GetLogsRequest {
+        let now = Timestamp::from_second(1_523_880_000).unwrap();
+        parsed::<LogsArgs>(args).unwrap().request(now)
     }
 
     #[test]
     fn every_flag_arrives() {
-        let now = Timestamp::from_second(1_523_880_000).unwrap();
         let args = [
             "3f0b52c1",
             "etcd",
@@ -99,18 +91,19 @@ mod tests {
             since_time: 1_523_879_940,
             until_time: 1_523_880_060,
         };
-        assert_eq!(parse(&args).unwrap().request(now), expected);
+        assert_eq!(request(&args), expected);
         let expected = GetLogsRequest {
             pod_id: "3f0b52c1".to_owned(),
             ..GetLogsRequest::default()
         };
-        assert_eq!(parse(&["3f0b52c1"]).unwrap().request(now), expected);
+        assert_eq!(request(&["3f0b52c1"]), expected);
     }
 
     /// To the API no lines are all lines, which is not what was said.
     #[test]
     fn no_lines_cannot_be_asked_for() {
-        assert!(parse(&["3f0b52c1", "--tail=0"]).is_err());
-        assert!(parse(&["3f0b52c1", "--tail=-1"]).is_err());
+        for tail in ["--tail=0", "--tail=-1"] {
+            assert!(parsed::<LogsArgs>(&["3f0b52c1", tail]).is_err(), "{tail}");
+        }
     }
 }

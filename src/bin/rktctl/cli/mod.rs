@@ -109,6 +109,13 @@ pub enum PlainFormat {
     Yaml,
 }
 
+/// The arguments alone, as a command that takes nothing else reads them.
+#[cfg(test)]
+pub(crate) fn parsed<A: Args>(args: &[&str]) -> Result<A, clap::Error> {
+    let command = A::augment_args(clap::Command::new("rktctl").no_binary_name(true));
+    A::from_arg_matches(&command.try_get_matches_from(args)?)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

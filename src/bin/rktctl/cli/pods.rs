@@ -131,22 +131,11 @@ pub struct PodArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Only {
-        #[command(flatten)]
-        filter: PodFilterArgs,
-    }
+    use crate::cli::parsed;
 
     fn filter(args: &[&str]) -> PodFilter {
-        let program = ["pods"];
-        let only = Only::try_parse_from(program.iter().chain(args));
-        only.unwrap_or_else(|error| panic!("{error}"))
-            .filter
-            .filter()
+        parsed::<PodFilterArgs>(args).unwrap().filter()
     }
 
     #[test]
