@@ -15,8 +15,8 @@ use std::{
 
 use rkt_api::layout;
 use rustix::process::{Pid, Signal, kill_process};
-use terminal::Terminal;
-use vt100::{Color, Screen};
+use terminal::{Terminal, colours};
+use vt100::Screen;
 
 /// How long a test waits for what must happen. Only a failing test waits as long.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -75,15 +75,6 @@ fn assert_restored(terminal: &mut Terminal, status: i32, tmp: &Path) -> String {
     let left: Vec<_> = tmp.read_dir().unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     screen.contents()
-}
-
-fn colours(screen: &Screen) -> usize {
-    let (rows, columns) = screen.size();
-    let cells = (0..rows.get()).flat_map(|row| {
-        let cells = (0..columns.get()).filter_map(move |column| screen.cell(row, column));
-        cells.filter(|cell| cell.fgcolor() != Color::Default)
-    });
-    cells.count()
 }
 
 #[test]

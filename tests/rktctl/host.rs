@@ -2,8 +2,7 @@
 
 use rkt_sim::{
     example,
-    host::Host,
-    live::{Player, memory::Memory, step::Step},
+    live::{Player, step::Step},
 };
 use tempfile::TempDir;
 
@@ -24,12 +23,7 @@ impl Demo {
     pub fn start() -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("rkt");
-        let spec = example::host();
-        Host::create(&dir).unwrap().write(&spec).unwrap();
-        let locked = spec.pods.iter().filter(|pod| pod.locked);
-        let held = locked.map(|pod| pod.id).collect();
-        Memory { held }.save(&dir).unwrap();
-        let player = Player::open(&dir).unwrap();
+        let player = Player::begin(&dir, &example::host()).unwrap();
         let socket = format!("unix:{}", temp.path().join("api.sock").display());
         let server = Server::listen(command(&dir, &["--listen", &socket]));
         Self {

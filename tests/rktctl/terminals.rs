@@ -1,13 +1,13 @@
 //! What is seen on a terminal.
 
 use rkt_sim::live::step::{Ending, Step};
-use vt100::{Color, Screen};
+use vt100::Screen;
 
 use crate::{
     host::{Demo, POD},
     program::rktctl,
     support::eventually,
-    terminal::Terminal,
+    terminal::{Terminal, colours},
 };
 
 /// The screen after the program has ended.
@@ -15,15 +15,6 @@ fn shown(demo: &Demo, args: &[&str], width: u16, envs: &[(&str, &str)]) -> Scree
     let mut command = rktctl(&demo.address(), args);
     command.envs(envs.iter().copied());
     Terminal::start(command, width, 60).last_screen()
-}
-
-fn colours(screen: &Screen) -> usize {
-    let (rows, columns) = screen.size();
-    let cells = (0..rows.get()).flat_map(|row| {
-        let cells = (0..columns.get()).filter_map(move |column| screen.cell(row, column));
-        cells.filter(|cell| cell.fgcolor() != Color::Default)
-    });
-    cells.count()
 }
 
 #[test]

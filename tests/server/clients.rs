@@ -12,15 +12,13 @@ use std::{
 };
 
 use rkt_sim::{
-    live::{Player, memory::Memory, step::Step},
+    live::{Player, step::Step},
     spec::HostSpec,
 };
+use tempfile::TempDir;
 use uuid::{Uuid, uuid};
 
-use crate::{
-    hosts::TempHost,
-    support::{Server, wait_for},
-};
+use crate::support::{Server, wait_for};
 
 /// The pod of which the clients listen to events and logs.
 const POD: Uuid = uuid!("c11e0001-8c1d-4a7e-9d26-6e1f07a4c501");
@@ -30,33 +28,29 @@ fn folder() -> PathBuf {
 }
 
 /// The host that the clients expect, and who plays on it.
-fn living_host() -> (TempHost, Player) {
-    let host = TempHost::create();
+fn living_host() -> (TempDir, Player) {
+    let temp = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(folder().join("host.json")).unwrap();
     let spec = HostSpec::from_json(&text).unwrap();
-    host.write(&spec).unwrap();
-    let held = spec.pods.iter().filter(|pod| pod.locked);
-    let held = held.map(|pod| pod.id).collect();
-    Memory { held }.save(host.dir()).unwrap();
-    let player = Player::open(host.dir()).unwrap();
-    (host, player)
+    let player = Player::begin(temp.path().join("rkt"), &spec).unwrap();
+    (temp, player)
 }
 
 /// Runs a client for each kind of address.
 fn all_is_well(program: OsString, script: &str) {
     // What happens is heard by one client, so that each has a host of its own.
     for over_unix in [false, true] {
-        let (host, mut player) = living_host();
-        let socket = host.beside("api.sock");
+        let (temp, mut player) = living_host();
+        let socket = temp.path().join("api.sock");
         let unix = format!("unix:{}", socket.display());
-        let server = Server::start(host.dir(), &["--listen", &unix]);
+        let server = Server::start(player.dir(), &["--listen", &unix]);
         let address = match over_unix {
             true => unix,
             false => server.addresses()[1].clone(),
         };
         let mut client = Command::new(&program)
             .arg(folder().join(script))
-            .args([address.as_ref(), host.dir()])
+            .args([address.as_ref(), player.dir()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -23,7 +23,12 @@ use super::{
     state::{self, HostState, PodState},
     step::{ImageName, Step},
 };
-use crate::{aci::Known, host::Host, spec, tree::at};
+use crate::{
+    aci::Known,
+    host::Host,
+    spec::{self, HostSpec},
+    tree::at,
+};
 
 /// Why a step was not played.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +129,22 @@ impl Player {
         }
         player.look_at_images()?;
         Ok(player)
+    }
+
+    /// A player on a host that is written first, to a data directory that is not there yet. The
+    /// locks of pods that are locked in the description are taken.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]. What was written until then stays.
+    pub fn begin(dir: impl Into<PathBuf>, spec: &HostSpec) -> Result<Self, OpenError> {
+        let dir = dir.into();
+        Host::create(&dir)?.write(spec)?;
+        let locked = spec.pods.iter().filter(|pod| pod.locked);
+        let held = locked.map(|pod| pod.id).collect();
+        // What is noted is what the player locks.
+        Memory { held }.save(&dir)?;
+        Self::open(dir)
     }
 
     /// The data directory.

@@ -19,7 +19,7 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
-use vt100::{Parser, Screen};
+use vt100::{Color, Parser, Screen};
 
 /// A terminal with a program on it, which is killed when this is dropped.
 pub(crate) struct Terminal {
@@ -99,6 +99,16 @@ impl Drop for Terminal {
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
+}
+
+/// How many characters have a colour.
+pub(crate) fn colours(screen: &Screen) -> usize {
+    let (rows, columns) = screen.size();
+    let cells = (0..rows.get()).flat_map(|row| {
+        let cells = (0..columns.get()).filter_map(move |column| screen.cell(row, column));
+        cells.filter(|cell| cell.fgcolor() != Color::Default)
+    });
+    cells.count()
 }
 
 fn size(width: u16, height: u16) -> (NonZeroU16, NonZeroU16) {

@@ -294,10 +294,7 @@ fn using((name, version): (&str, &str)) -> Group {
 
 #[cfg(test)]
 mod tests {
-    use rkt_sim::{
-        host::Host,
-        live::{Player, memory::Memory},
-    };
+    use rkt_sim::live::Player;
 
     use super::*;
 
@@ -305,12 +302,7 @@ mod tests {
     fn the_script_can_be_played() {
         let tmp = tempfile::tempdir().unwrap();
         let dir = tmp.path().join("rkt");
-        let spec = (old::OLD.spec)();
-        Host::create(&dir).unwrap().write(&spec).unwrap();
-        let locked = spec.pods.iter().filter(|pod| pod.locked);
-        let held = locked.map(|pod| pod.id).collect();
-        Memory { held }.save(&dir).unwrap();
-        let mut player = Player::open(&dir).unwrap();
+        let mut player = Player::begin(dir, &(old::OLD.spec)()).unwrap();
         for step in early().into_iter().chain(late()).flatten() {
             player.play(&step).unwrap();
         }

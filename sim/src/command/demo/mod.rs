@@ -16,15 +16,14 @@ mod words;
 use std::{
     fmt,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     pin::pin,
 };
 
 use rkt_api::server::{Config, ListenAddress, ServeError, Server, StartError};
 use rkt_sim::{
     example,
-    host::Host,
-    live::{OpenError, Player, StepError, memory::Memory, pace::Rate},
+    live::{OpenError, Player, StepError, pace::Rate},
 };
 use tokio::{select, sync::oneshot};
 
@@ -70,10 +69,10 @@ pub struct Args {
 /// Why there is no demonstration, in one plain sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("failed to write the example host: {0}")]
-    Write(io::Error),
-    #[error("failed to lock the example host's pods: {0}")]
-    Open(#[from] OpenError),
+    #[error("failed to find a place for the example host: {0}")]
+    Place(io::Error),
+    #[error("failed to set up the example host: {0}")]
+    SetUp(#[from] OpenError),
     #[error("failed to make up images: {0}")]
     Images(io::Error),
     #[error("the host cannot live on: {0}")]
@@ -106,7 +105,7 @@ async fn demonstrate(args: Args) -> Result<(), Error> {
     // First of all: from here on a signal ends the process by way of the clean-up.
     let signals = Signals::catch().map_err(Error::Runtime)?;
     let tmp = tempfile::Builder::new().prefix("rkt-sim-").tempdir();
-    let tmp = tmp.map_err(Error::Write)?;
+    let tmp = tmp.map_err(Error::Place)?;
     let served = serve(tmp.path().join("rkt"), args, signals).await;
     let removed = tmp.close().map_err(Error::CleanUp);
     served.and(removed)
@@ -114,7 +113,7 @@ async fn demonstrate(args: Args) -> Result<(), Error> {
 
 /// Writes the host and serves it until a signal comes, and meanwhile shows what is answered.
 async fn serve(dir: PathBuf, args: Args, mut signals: Signals) -> Result<(), Error> {
-    let player = write(&dir)?;
+    let player = Player::begin(&dir, &example::host())?;
     let config = Config {
         listen: vec![args.listen.clone()],
         // What there is to see is made up.
@@ -145,18 +144,6 @@ async fn serve(dir: PathBuf, args: Args, mut signals: Signals) -> Result<(), Err
         () = signals.next() => {}
     }
     shown
-}
-
-/// Writes the example host, and takes its locks.
-fn write(dir: &Path) -> Result<Player, Error> {
-    let spec = example::host();
-    let host = Host::create(dir).map_err(Error::Write)?;
-    host.write(&spec).map_err(Error::Write)?;
-    // What is noted is what the player locks.
-    let locked = spec.pods.iter().filter(|pod| pod.locked);
-    let held = locked.map(|pod| pod.id).collect();
-    Memory { held }.save(dir).map_err(Error::Write)?;
-    Ok(Player::open(dir)?)
 }
 
 /// Lets the host live, and shows it, for as long as there is somebody to see it.

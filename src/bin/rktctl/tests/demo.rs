@@ -14,10 +14,8 @@ use rkt_api::{
 };
 use rkt_sim::{
     example,
-    host::Host,
     live::{
         Player,
-        memory::Memory,
         step::{Ending, Step},
     },
     spec::{HostSpec, SET_UP_AT_S},
@@ -54,11 +52,7 @@ impl Demo {
     pub async fn start_with(spec: HostSpec) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("rkt");
-        Host::create(&dir).unwrap().write(&spec).unwrap();
-        let locked = spec.pods.iter().filter(|pod| pod.locked);
-        let held = locked.map(|pod| pod.id).collect();
-        Memory { held }.save(&dir).unwrap();
-        let player = Player::open(&dir).unwrap();
+        let player = Player::begin(&dir, &spec).unwrap();
         let config = Config {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             ..Config::new(dir)
