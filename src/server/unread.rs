@@ -170,11 +170,10 @@ mod tests {
         let unread = Unread::new(100);
         let oldest = unread.hold(data(50), &first).unwrap();
         let _newer = unread.hold(data(50), &second).unwrap();
-        let mut held = unread.lock();
-        assert_eq!(held.make_room(1, 100, HURRY), Err(Full));
-        held.make_room(1, 100, Duration::ZERO).unwrap();
-        assert_eq!(held.size_bytes, 50);
-        drop(held);
+        let make_room = |hurry| unread.lock().make_room(1, 100, hurry);
+        assert_eq!(make_room(HURRY), Err(Full));
+        make_room(Duration::ZERO).unwrap();
+        assert_eq!(unread.lock().size_bytes, 50);
         first.when_cut().await;
         drop(oldest);
         assert_eq!(unread.lock().size_bytes, 50);

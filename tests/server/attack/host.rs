@@ -25,6 +25,9 @@ use crate::hosts::phase_dir;
 /// 10,000 listeners.
 const STORM: usize = 100;
 
+/// How often everything else is done between two moves that there is something to tell of.
+const CYCLES_PER_MOVE: usize = 4;
+
 /// How large a journal may become.
 const JOURNAL_BYTES_MAX: u64 = 16 << 20;
 
@@ -117,7 +120,10 @@ impl Harm {
         let storms = kind("host: renaming a pod as fast as can be");
         let entries = kind("host: entries that are no pods");
         let journals = kind("host: journals torn, swollen and overwritten");
-        while Instant::now() < target.until {
+        for cycle in 0_usize.. {
+            if Instant::now() >= target.until {
+                return;
+            }
             for (kind, substitute) in &substitutes {
                 let pod = self.pods.choose(&mut self.rng).unwrap().clone();
                 let file = pod.join(FILES.choose(&mut self.rng).unwrap());
@@ -125,9 +131,11 @@ impl Harm {
                 kind.note("done");
                 thread::sleep(PAUSE);
             }
-            self.rename(&Phase::ALL).unwrap();
-            renames.note("done");
-            thread::sleep(PAUSE);
+            if cycle.is_multiple_of(CYCLES_PER_MOVE) {
+                self.rename(&Phase::ALL).unwrap();
+                renames.note("done");
+                thread::sleep(PAUSE);
+            }
             for _ in 0..STORM {
                 self.rename(&[Phase::ExitedGarbage, Phase::Garbage])
                     .unwrap();

@@ -128,7 +128,7 @@ async fn open_all(url: &str, pod: Uuid) -> Vec<Result<Stream, Code>> {
 
 async fn open(mut client: Client, pod: Uuid, number: usize) -> Result<Stream, Code> {
     let opening = async {
-        if number % FOLLOWERS == 0 {
+        if number.is_multiple_of(FOLLOWERS) {
             let request = GetLogsRequest {
                 pod_id: pod.to_string(),
                 follow: true,
