@@ -1,9 +1,17 @@
-//! The program's exit codes: what scripts may rely on. Who decides between them is `main.rs`
+//! The program's exit codes: what scripts may rely on, and beside that the two that others have
+//! given a meaning. Who decides between them is `main.rs`
 //! and [`crate::report::Summary`].
 
 use std::process::ExitCode;
 
-/// What the program exits with.
+/// What the program exits with when nobody reads what it writes: as shells name the end by
+/// SIGPIPE.
+pub const PIPE_BROKEN: u8 = 128 + 13;
+
+/// What `serve-model` exits with when it cannot start, as servers do (SV-2).
+pub const NOT_STARTED: u8 = 254;
+
+/// What commands exit with that say what they have come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {

@@ -8,13 +8,11 @@ use std::{io, process::ExitCode};
 use clap::{CommandFactory as _, error::ErrorKind};
 use cli::{Cli, Command};
 use commands::Error;
-use rkt_conformance::{exit::Exit, report::ReportError, run::RunError};
-
-/// What shells name the end by SIGPIPE.
-const PIPE_BROKEN: u8 = 128 + 13;
-
-/// What a server exits with that cannot start (SV-2).
-const NOT_STARTED: u8 = 254;
+use rkt_conformance::{
+    exit::{Exit, NOT_STARTED, PIPE_BROKEN},
+    report::ReportError,
+    run::RunError,
+};
 
 fn main() -> ExitCode {
     let exit = match rkt_manual::parse::<Cli>().command {
