@@ -61,7 +61,8 @@ pub struct Run {
     #[arg(long)]
     pub quick: bool,
 
-    /// How many cases to run at once [default: two for each processor]
+    /// How many cases to run at once, and beside them how many scenes: hosts that live, which
+    /// many cases watch together [default: two cases for each processor, all scenes]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 

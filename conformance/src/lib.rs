@@ -12,6 +12,7 @@ pub mod case;
 pub mod cases;
 pub mod clause;
 pub mod clock;
+pub mod descriptors;
 pub mod environment;
 pub mod exit;
 pub mod filters;

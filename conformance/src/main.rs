@@ -9,13 +9,16 @@ use clap::{CommandFactory as _, error::ErrorKind};
 use cli::{Cli, Command};
 use commands::Error;
 use rkt_conformance::{
+    descriptors,
     exit::{Exit, NOT_STARTED, PIPE_BROKEN},
     report::ReportError,
     run::RunError,
 };
 
 fn main() -> ExitCode {
-    let exit = match rkt_manual::parse::<Cli>().command {
+    let command = rkt_manual::parse::<Cli>().command;
+    descriptors::allow_all();
+    let exit = match command {
         Command::Run(args) => commands::run::run(&args),
         Command::List(args) => commands::list::list(&args),
         Command::Explain(args) => commands::explain::explain(&args),

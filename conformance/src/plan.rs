@@ -1,6 +1,6 @@
 //! Which cases are tried together: those that share a host. Nothing is run here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use crate::{
     case::{Case, On},
@@ -27,8 +27,8 @@ pub(crate) enum Group<'a> {
 }
 
 /// Groups the cases. Those that wait for time to pass come first, so that the others fill
-/// their waiting.
-pub(crate) fn groups<'a>(cases: &[&'a Case]) -> Vec<Group<'a>> {
+/// their waiting. A scene of more than `seats` cases is played several times.
+pub(crate) fn groups<'a>(cases: &[&'a Case], seats: NonZeroUsize) -> Vec<Group<'a>> {
     let mut scenes = BTreeMap::<&str, (&'static SceneDef, Vec<Turn<'a>>)>::new();
     let mut own = Vec::new();
     let mut still = BTreeMap::<&str, (&'static HostDef, Vec<Turn<'a>>)>::new();
@@ -46,13 +46,15 @@ pub(crate) fn groups<'a>(cases: &[&'a Case]) -> Vec<Group<'a>> {
             }
         }
     }
-    let scenes = scenes
-        .into_values()
-        .map(|(scene, turns)| Group::Scene(scene, turns));
+    let mut played = Vec::new();
+    for (scene, turns) in scenes.into_values() {
+        let audiences = turns.chunks(seats.get());
+        played.extend(audiences.map(|turns| Group::Scene(scene, turns.to_vec())));
+    }
     let still = still
         .into_values()
         .map(|(host, turns)| Group::Still(host, turns));
-    scenes.chain(own).chain(still).collect()
+    played.into_iter().chain(own).chain(still).collect()
 }
 
 #[cfg(test)]
@@ -84,13 +86,14 @@ mod tests {
             On::Own(&OTHER),
             On::Still(&hosts::EMPTY),
             On::Scene(&SCENE),
+            On::Scene(&SCENE),
         ];
         let cases = on
             .map(|on| Case::new(Method::ListPods, &clause::S_1, "x", |_| async { Ok(()) }).on(on));
         let cases: Vec<_> = cases.iter().collect();
         let numbers =
             |turns: &[Turn<'_>]| -> Vec<_> { turns.iter().map(|turn| turn.number).collect() };
-        let groups = groups(&cases);
+        let groups = groups(&cases, const { NonZeroUsize::new(2).unwrap() });
         let groups: Vec<_> = groups
             .iter()
             .map(|group| match group {
@@ -101,6 +104,7 @@ mod tests {
             .collect();
         let expected = [
             ("scene", vec![3, 6]),
+            ("scene", vec![7]),
             ("other", vec![1]),
             ("other", vec![4]),
             ("empty", vec![0, 5]),

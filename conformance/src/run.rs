@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     case::{Case, Failure, Objection, On, Verdict},
     clause::Level,
+    descriptors,
     hosts::{self, HostDef},
     known::KnownFailing,
     plan::{self, Group, Turn},
@@ -68,6 +69,9 @@ pub struct Options {
     pub props: Arc<Props>,
     /// How many cases are run at once, and how many hosts there are at once, beside scenes.
     pub jobs: NonZeroUsize,
+    /// How many scenes are played at once; where it is not said, all for which there are
+    /// descriptors.
+    pub scenes: Option<NonZeroUsize>,
     /// Which failures are known.
     pub known: KnownFailing,
     /// Whether to keep the calls of cases that pass, too.
@@ -112,6 +116,7 @@ pub async fn run<'a>(
     let runner = Runner {
         props: &options.props,
         jobs: options.jobs.get(),
+        scenes: options.scenes.map(NonZeroUsize::get),
         permits: Semaphore::new(options.jobs.get()),
         keeps_exchanges: options.keeps_exchanges,
         told,
@@ -119,7 +124,10 @@ pub async fn run<'a>(
     let work = async move {
         match unknown {
             Some(target) => runner.unknown(&target, cases).await,
-            None => runner.groups(plan::groups(cases)).await,
+            None => {
+                let seats = descriptors::seats(&options.props.source);
+                runner.groups(plan::groups(cases, seats)).await;
+            }
         }
     };
     let told = tell(results, cases, &options.known, reporter);
@@ -182,6 +190,7 @@ async fn reach(props: &Arc<Props>) -> Result<Option<Target>, SettingError> {
 struct Runner<'a> {
     props: &'a Arc<Props>,
     jobs: usize,
+    scenes: Option<usize>,
     permits: Semaphore,
     keeps_exchanges: bool,
     told: mpsc::UnboundedSender<Ended>,
@@ -205,7 +214,7 @@ impl Runner<'_> {
         each.await;
     }
 
-    /// Scenes wait most of the time, so all of them do at once, beside the other groups.
+    /// Scenes wait most of the time, so they do that at once, beside the other groups.
     async fn groups(&self, groups: Vec<Group<'_>>) {
         if matches!(self.props.source, Source::Lent { .. }) {
             // There is one directory.
@@ -213,7 +222,7 @@ impl Runner<'_> {
         }
         let is_scene = |group: &Group<'_>| matches!(group, Group::Scene(..));
         let (scenes, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_scene);
-        let scenes = stream::iter(scenes).for_each_concurrent(None, |it| self.group(it));
+        let scenes = stream::iter(scenes).for_each_concurrent(self.scenes, |it| self.group(it));
         let others = stream::iter(others).for_each_concurrent(self.jobs, |it| self.group(it));
         future::join(scenes, others).await;
     }
@@ -242,7 +251,7 @@ impl Runner<'_> {
                         self.case(turn, stage, &target, Some(setting), DEADLINE)
                             .await;
                     }
-                    Err(why) => self.tell(turn, no_server(host, why)),
+                    Err(error) => self.tell(turn, no_server(host, &error)),
                 }
             }
         });
@@ -263,14 +272,15 @@ impl Runner<'_> {
                 self.case(turn, stage, &target, Some(&setting), PLAY_DEADLINE)
                     .await;
             }
-            Err(why) => self.tell(turn, no_server(host, why)),
+            Err(error) => self.tell(turn, no_server(host, &error)),
         }
         close(setting).await;
     }
 
-    /// Cases that watch one run of steps. They need no permit: most of the time they wait. Each
-    /// has a connection for itself, so that none of them slows the others.
+    /// Cases that watch one run of steps. They need no permit but for descriptors: most of the
+    /// time they wait. Each has a connection for itself, so that none of them slows the others.
     async fn scene(&self, scene: &'static SceneDef, turns: Vec<Turn<'_>>) {
+        let _seats = descriptors::take_seats(&self.props.source, turns.len()).await;
         let Some(setting) = self.setting(scene.host, &turns).await else {
             return;
         };
@@ -289,7 +299,7 @@ impl Runner<'_> {
                     let stage = Stage::known(Arc::new(target), Arc::clone(&setting));
                     outcome((scene.script)(stage, director), PLAY_DEADLINE).await
                 }
-                Err(why) => no_server(scene.host, why),
+                Err(error) => no_server(scene.host, &error),
             }
         };
         let cases = seated.iter().zip(seats).map(|((turn, target), seat)| {
@@ -315,7 +325,7 @@ impl Runner<'_> {
         task.spawn(async move { Setting::make(&props, host).await });
         let outcome = match task.join_next().await? {
             Ok(Ok(setting)) => return Some(Arc::new(setting)),
-            Ok(Err(SettingError::Server(error))) => no_server(host, error.to_string()),
+            Ok(Err(SettingError::Server(error))) => no_server(host, &error),
             Ok(Err(error @ SettingError::Host(_))) => Outcome::Skipped(error.to_string()),
             Err(error) => Outcome::Broken(format!("the host {}: {error}", host.name)),
         };
@@ -397,12 +407,9 @@ impl Runner<'_> {
 }
 
 /// What cases come to whose server is not there.
-fn no_server(host: &HostDef, why: String) -> Outcome {
-    Outcome::Failed(Failure {
-        request: format!("a start on the host {}", host.name),
-        expected: "a server that answers".to_owned(),
-        actual: why,
-    })
+fn no_server(host: &HostDef, error: &StartError) -> Outcome {
+    let request = format!("a start on the host {}", host.name);
+    failed_by(error.objection(request, "a server that answers"))
 }
 
 /// Ends the server and removes the host.

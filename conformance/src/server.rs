@@ -11,6 +11,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tonic::transport::{self, server::TcpIncoming};
 
 use crate::{
+    case::Objection,
+    descriptors,
     launch::Launch,
     model,
     output::Output,
@@ -55,6 +57,16 @@ pub enum StartError {
         cause: String,
         /// What it wrote.
         output: String,
+        /// Whether it was this process that had no descriptor left.
+        is_ours: bool,
+    },
+    /// It has been started often enough.
+    #[error("the server ended with {end}, for the last of {times} times")]
+    EndedAgain {
+        /// How.
+        end: String,
+        /// How often it has ended.
+        times: usize,
     },
     /// One that should run already does not.
     #[error(transparent)]
@@ -65,6 +77,23 @@ pub enum StartError {
     /// Its place cannot be named.
     #[error(transparent)]
     Address(#[from] transport::Error),
+}
+
+impl StartError {
+    /// What it means to a case that has made `request` and `expected` an answer. That this
+    /// process had no descriptor left says nothing of the server.
+    pub(crate) fn objection(&self, request: impl Into<String>, expected: &str) -> Objection {
+        let is_ours = match self {
+            Self::NotStarted { cause, .. } => descriptors::are_exhausted(cause),
+            Self::Silent { is_ours, .. } => *is_ours,
+            Self::Unreachable(error) => error.is_ours,
+            Self::Ended { .. } | Self::EndedAgain { .. } | Self::NoPort | Self::Address(_) => false,
+        };
+        match is_ours {
+            true => Objection::skip("the suite may have no more files open here"),
+            false => Objection::fail(request, expected, self.to_string()),
+        }
+    }
 }
 
 /// What a server wrote, as the end of a sentence.
@@ -203,6 +232,7 @@ impl Server {
                         patience: setup.patience,
                         cause: error.cause,
                         output: setup.output.since(position),
+                        is_ours: error.is_ours,
                     });
                 }
             }

@@ -229,16 +229,13 @@ impl Setting {
     ///
     /// # Errors
     ///
-    /// The server's fault when it does not answer on it.
+    /// The server's fault when it does not answer on it. The case is skipped where this
+    /// process has no descriptor left.
     pub async fn connect(&self) -> Result<Target, Objection> {
         let address = self.address().await;
         let connected = Target::connect(&address, self.props.profile).await;
         connected.map_err(|error| {
-            Objection::fail(
-                "GetInfo {} on a new connection",
-                "an answer",
-                error.to_string(),
-            )
+            StartError::from(error).objection("GetInfo {} on a new connection", "an answer")
         })
     }
 
@@ -284,9 +281,7 @@ impl Setting {
         }
         let mut running = self.running.lock().await;
         let restarted = self.restart(&mut running).await;
-        restarted.map_err(|error| {
-            Objection::fail("a second start", "that it answers", error.to_string())
-        })
+        restarted.map_err(|error| error.objection("a second start", "that it answers"))
     }
 
     /// A handle on the server for one case. A server that has died is started again first.
@@ -294,18 +289,17 @@ impl Setting {
     /// # Errors
     ///
     /// When it does not come up, or has died too often.
-    pub(crate) async fn target(&self) -> Result<Target, String> {
+    pub(crate) async fn target(&self) -> Result<Target, StartError> {
         let mut running = self.running.lock().await;
         if let Some(end) = running.server.ended().await {
             if running.revivals == REVIVALS {
-                return Err(format!(
-                    "the server ended with {end}, for the last of {} times",
-                    REVIVALS + 1
-                ));
+                return Err(StartError::EndedAgain {
+                    end,
+                    times: REVIVALS + 1,
+                });
             }
             running.revivals += 1;
-            let restarted = self.restart(&mut running).await;
-            restarted.map_err(|error| error.to_string())?;
+            self.restart(&mut running).await?;
         }
         Ok(running.target.handle())
     }

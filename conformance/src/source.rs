@@ -42,6 +42,14 @@ impl Source {
         }
     }
 
+    /// How many descriptors of this process a connection to the server takes.
+    pub(crate) fn descriptors_a_connection(&self) -> usize {
+        match self {
+            Self::Unknown(_) | Self::Lent { .. } | Self::Launch(_) => 1,
+            Self::Here(_) | Self::Described(_) => 2,
+        }
+    }
+
     /// The model itself, which conforms.
     pub fn model() -> Self {
         Self::serving(|model| model)

@@ -15,6 +15,7 @@ use tonic::{
 
 use crate::{
     case::{Method, Objection},
+    descriptors,
     exchange::{Exchanges, Recorder},
     profile::Profile,
     report::Exchange,
@@ -61,6 +62,8 @@ impl fmt::Display for Address {
 pub struct Unreachable {
     address: String,
     pub(crate) cause: String,
+    /// Whether it was this process that had no descriptor left.
+    pub(crate) is_ours: bool,
 }
 
 impl Unreachable {
@@ -69,6 +72,8 @@ impl Unreachable {
         Self {
             address: address.text.clone(),
             cause: "it does not answer GetInfo".to_owned(),
+            // A server in this process may not have been able to take the connection.
+            is_ours: descriptors::are_used_up(),
         }
     }
 }
@@ -91,15 +96,19 @@ impl Target {
     /// When nobody answers within ten seconds.
     pub async fn connect(address: &Address, profile: Profile) -> Result<Self, Unreachable> {
         let unreachable = |cause: String| Unreachable {
-            address: address.text.clone(),
             cause,
+            ..Unreachable::silent(address)
+        };
+        let broken = |error: &(dyn std::error::Error + 'static)| Unreachable {
+            is_ours: descriptors::are_exhausted(error),
+            ..unreachable(chain(error))
         };
         let endpoint = address.endpoint.clone().connect_timeout(REACH_TIMEOUT);
         // The time limit is for those who take the connection and leave it at that, too.
         let channel = tokio::time::timeout(REACH_TIMEOUT, endpoint.connect()).await;
         let channel = channel
             .map_err(|_| unreachable("it takes no connection".to_owned()))?
-            .map_err(|error| unreachable(chain(&error)))?;
+            .map_err(|error| broken(&error))?;
         let target = Self {
             channel,
             exchanges: Arc::default(),
@@ -108,9 +117,9 @@ impl Target {
             images: Arc::default(),
         };
         match tokio::time::timeout(REACH_TIMEOUT, target.get_info()).await {
-            Err(_) => Err(unreachable("it does not answer GetInfo".to_owned())),
+            Err(_) => Err(Unreachable::silent(address)),
             // Errors that the server sent have no source: this one is the connection's.
-            Ok(Err(status)) if status.source().is_some() => Err(unreachable(chain(&status))),
+            Ok(Err(status)) if status.source().is_some() => Err(broken(&status)),
             Ok(_) => Ok(target.handle()),
         }
     }

@@ -106,6 +106,7 @@ fn ask(case: &Case, profile: Profile) -> Result<Asked, Error> {
             room: room.path().to_owned(),
         }),
         jobs: NonZeroUsize::MIN,
+        scenes: None,
         known: KnownFailing::default(),
         keeps_exchanges: true,
     };

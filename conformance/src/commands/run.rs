@@ -67,6 +67,7 @@ pub fn run(args: &Run) -> Result<Exit, Error> {
             room: room.path().to_owned(),
         }),
         jobs: args.jobs.unwrap_or_else(default_jobs),
+        scenes: args.jobs,
         known,
         keeps_exchanges: false,
     };

@@ -31,8 +31,8 @@ use crate::cli::SelfTest;
 /// How many lies are told at once: mostly they wait, for time to pass or for disks.
 const JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 
-/// How many cases are tried at once on servers that are honest: a clock is part of many, and
-/// such a server must not run late.
+/// How many cases are tried at once on servers that are honest, beside scenes, which mostly
+/// wait: a clock is part of many, and such a server must not run late.
 const HONEST_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(5);
 
 /// Tells lies, and says which case finds each out.

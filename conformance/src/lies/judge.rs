@@ -223,6 +223,7 @@ async fn judge(
     let options = Options {
         props: Arc::new(props),
         jobs,
+        scenes: None,
         known: KnownFailing::default(),
         keeps_exchanges: false,
     };

@@ -107,12 +107,10 @@ async fn beside(stage: &Stage, spec: HostSpec) -> Result<Stage, Objection> {
     let setting = stage.setting()?.beside(spec).await;
     let setting = setting.map_err(|error| match error {
         SettingError::Host(_) => Objection::skip(error.to_string()),
-        SettingError::Server(_) => {
-            Objection::fail("a start on a random host", "an answer", error.to_string())
-        }
+        SettingError::Server(error) => error.objection("a start on a random host", "an answer"),
     })?;
     let target = setting.target().await;
-    let target = target.map_err(|error| Objection::fail("GetInfo {}", "an answer", error))?;
+    let target = target.map_err(|error| error.objection("GetInfo {}", "an answer"))?;
     Ok(Stage::known(Arc::new(target), Arc::new(setting)))
 }
 

@@ -85,6 +85,7 @@ async fn judge(known: KnownFailing) -> (Vec<String>, Vec<String>) {
             room: room.path().to_owned(),
         }),
         jobs: NonZeroUsize::MIN.saturating_add(3),
+        scenes: None,
         known,
         keeps_exchanges: false,
     };

@@ -5,6 +5,7 @@
 
 mod broken;
 mod commands;
+mod descriptors;
 mod exit_codes;
 mod historical;
 mod honest;

@@ -55,10 +55,18 @@ impl Ran {
     }
 }
 
+/// The suite's program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rkt-conformance");
+
 /// Runs the program with `args`.
 pub async fn program(args: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rkt-conformance"));
+    let mut command = Command::new(PROGRAM);
     command.args(args);
+    output(command).await
+}
+
+/// Runs `command` to its end.
+pub async fn output(mut command: Command) -> Ran {
     let output = tokio::task::spawn_blocking(move || command.output());
     let output = output.await.unwrap().unwrap();
     Ran {

@@ -261,6 +261,7 @@ async fn results(source: Source, cases: &[Case]) -> Vec<(String, Outcome)> {
             room: room.path().to_owned(),
         }),
         jobs: NonZeroUsize::MIN,
+        scenes: None,
         known: KnownFailing::default(),
         keeps_exchanges: false,
     };

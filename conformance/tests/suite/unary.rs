@@ -154,6 +154,7 @@ async fn what_fails_on_a_random_host_is_made_small() {
             room: room.path().to_owned(),
         }),
         jobs: std::num::NonZeroUsize::MIN,
+        scenes: None,
         known: KnownFailing::default(),
         keeps_exchanges: false,
     };
