@@ -21,6 +21,7 @@ use rkt_conformance::{
     profile::Profile,
     report::ReportError,
     select::Unmatched,
+    source::Source,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -140,7 +141,8 @@ impl Test<'_> {
         for profile in [Profile::Documented, Profile::Rkt130] {
             let begin = Instant::now();
             let room = self.bench.room;
-            let honest = judge::honest(profile, self.cases, &concerned, HONEST_JOBS, room).await?;
+            let (model, all) = (Source::model(), self.cases);
+            let honest = judge::honest(model, profile, all, &concerned, HONEST_JOBS, room).await?;
             failed += honest.failed.len();
             tell_honest(&format!("the model, {profile}"), &honest, begin.elapsed())?;
         }

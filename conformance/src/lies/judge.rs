@@ -117,21 +117,6 @@ async fn is_passed_by_process(
     Ok(honest.passed == 1)
 }
 
-/// Puts the model, as it is, before `cases`, which are some of `all`.
-///
-/// # Errors
-///
-/// When there is no server.
-pub async fn honest(
-    profile: Profile,
-    all: &[Case],
-    cases: &[&Case],
-    at_once: NonZeroUsize,
-    room: &Path,
-) -> Result<Honest, RunError> {
-    judge_honest(Source::model(), profile, all, cases, at_once, room).await
-}
-
 /// Puts a server that takes a liberty before all quick cases of the calls in which it does.
 ///
 /// # Errors
@@ -148,11 +133,16 @@ pub async fn liberty(
     let concerned = concerned.filter(|case| case.is_quick() && liberty.is_told_by(case.method()));
     let concerned: Vec<&Case> = concerned.collect();
     let profile = Profile::Documented;
-    let honest = judge_honest(source, profile, cases, &concerned, at_once, bench.room);
+    let honest = honest(source, profile, cases, &concerned, at_once, bench.room);
     Ok(honest.await?)
 }
 
-async fn judge_honest(
+/// Puts servers that do not lie before `cases`, which are some of `all`.
+///
+/// # Errors
+///
+/// When there is no server.
+pub async fn honest(
     source: Source,
     profile: Profile,
     all: &[Case],
