@@ -16,8 +16,8 @@ use rkt_api::api::{Event, EventFilter, EventType};
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::Lie;
-use crate::{clause::Clause, clock::now_unix_ns};
+use super::{Lie, now_s};
+use crate::clause::Clause;
 
 /// What a liar does.
 #[derive(Clone, Copy)]
@@ -124,17 +124,6 @@ pub fn all() -> Vec<Lie> {
 
 pub(super) fn receive(told: mpsc::UnboundedReceiver<Result<Event, Status>>) -> Events {
     stream::unfold(told, |mut told| async { Some((told.recv().await?, told)) }).boxed()
-}
-
-fn now_s() -> i64 {
-    now_unix_ns().div_euclid(1_000_000_000)
-}
-
-pub(super) fn keep(is_kept: bool, event: Event) -> Vec<Event> {
-    match is_kept {
-        true => vec![event],
-        false => Vec::new(),
-    }
 }
 
 pub(super) fn is(event: &Event, r#type: EventType) -> bool {

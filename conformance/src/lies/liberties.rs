@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     Lie,
     events::{self, Events},
-    logs, unary,
+    keep, logs, unary,
 };
 use crate::{clause, hosts::events::RENEWED};
 
@@ -73,7 +73,7 @@ fn of_events() -> Vec<Lie> {
             &clause::E_12,
             |_, event| {
                 let is_removal = events::is(&event, EventType::ImageRemoved);
-                events::keep(!is_removal || event.from != RENEWED.0, event)
+                keep(!is_removal || event.from != RENEWED.0, event)
             },
         ),
         events::act("orders-different-pods-otherwise", &clause::E_12, |asked| {

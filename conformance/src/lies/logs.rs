@@ -17,8 +17,8 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use rkt_api::api::GetLogsRequest;
 use tonic::Status;
 
-use super::Lie;
-use crate::{clause::Clause, clock::now_unix_ns};
+use super::{Lie, now_s};
+use crate::clause::Clause;
 
 /// What a liar does.
 #[derive(Clone, Copy)]
@@ -172,13 +172,6 @@ async fn instantly(
     }
 }
 
-fn keep(is_kept: bool, lines: Lines) -> Vec<Lines> {
-    match is_kept {
-        true => vec![lines],
-        false => Vec::new(),
-    }
-}
-
 /// How many lines there may be.
 fn most(request: &GetLogsRequest) -> usize {
     match usize::try_from(request.lines) {
@@ -214,8 +207,4 @@ fn parsed(time: &str) -> Option<Timestamp> {
     let time = time.strip_suffix(" +0000 UTC")?;
     let time = DateTime::strptime("%Y-%m-%d %H:%M:%S%.f", time).ok()?;
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
-}
-
-fn now_s() -> i64 {
-    now_unix_ns().div_euclid(1_000_000_000)
 }

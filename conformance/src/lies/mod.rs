@@ -27,6 +27,7 @@ pub use liar::Liar;
 use crate::{
     case::{Case, Method},
     clause::Clause,
+    clock::now_unix_ns,
     source::Source,
 };
 
@@ -99,6 +100,22 @@ impl Lie {
             how => Source::serving(move |model| Liar::new(model, how)),
         };
         Ok(source)
+    }
+}
+
+/// Nanoseconds in a second.
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// The time, in seconds since the epoch.
+fn now_s() -> i64 {
+    now_unix_ns().div_euclid(SECOND_NS)
+}
+
+/// What to tell instead of `it`: the same, or nothing.
+fn keep<T>(is_kept: bool, it: T) -> Vec<T> {
+    match is_kept {
+        true => vec![it],
+        false => Vec::new(),
     }
 }
 

@@ -8,8 +8,11 @@ use rkt_api::api::EventFilter;
 use tokio::time::sleep;
 use tonic::Status;
 
-use super::{act, ask, keep, now_s, tell};
-use crate::{clause, lies::Lie};
+use super::{act, ask, tell};
+use crate::{
+    clause,
+    lies::{Lie, SECOND_NS, keep, now_s},
+};
 
 pub(super) fn lies() -> Vec<Lie> {
     [filters(), bounds()].into_iter().flatten().collect()
@@ -190,8 +193,8 @@ fn bounds() -> Vec<Lie> {
             })
         }),
         ask("far-bounds-overflow", &clause::W_7, |it| {
-            let wrapped = it.until_time.wrapping_mul(1_000_000_000);
-            if it.until_time > i64::MAX / 1_000_000_000 {
+            let wrapped = it.until_time.wrapping_mul(SECOND_NS);
+            if it.until_time > i64::MAX / SECOND_NS {
                 it.until_time = wrapped.clamp(1, 2);
             }
         }),

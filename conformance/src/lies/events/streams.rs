@@ -11,8 +11,11 @@ use tokio::{
 };
 use tonic::Status;
 
-use super::{Events, act, ask, is, keep, now_s, receive, tell};
-use crate::{clause, lies::Lie};
+use super::{Events, act, ask, is, receive, tell};
+use crate::{
+    clause,
+    lies::{Lie, keep, now_s},
+};
 
 pub(super) fn lies() -> Vec<Lie> {
     vec![

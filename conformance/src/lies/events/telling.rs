@@ -6,8 +6,11 @@ use futures_util::StreamExt as _;
 use rkt_api::api::{Event, EventType};
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{act, is, keep, now_s, receive, tell};
-use crate::{clause, lies::Lie};
+use super::{act, is, receive, tell};
+use crate::{
+    clause,
+    lies::{Lie, SECOND_NS, keep, now_s},
+};
 
 pub(super) fn lies() -> Vec<Lie> {
     [causes(), fields()].into_iter().flatten().collect()
@@ -137,7 +140,7 @@ fn fields() -> Vec<Lie> {
             vec![event]
         }),
         tell("time-in-nanoseconds", &clause::E_4, |_, mut event| {
-            event.time = event.time.saturating_mul(1_000_000_000);
+            event.time = event.time.saturating_mul(SECOND_NS);
             vec![event]
         }),
         tell("time-five-seconds-late", &clause::E_4, |_, mut event| {

@@ -7,8 +7,11 @@ use rkt_api::api::GetLogsRequest;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 
-use super::{Asked, act, ask, keep, most, now_s, tell, told};
-use crate::{clause, lies::Lie};
+use super::{Asked, act, ask, most, tell, told};
+use crate::{
+    clause,
+    lies::{Lie, keep, now_s},
+};
 
 pub(super) fn lies() -> Vec<Lie> {
     [following(), ends()].into_iter().flatten().collect()

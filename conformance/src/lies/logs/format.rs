@@ -1,7 +1,10 @@
 //! Lies about what lines look like, and how they are put into responses (L-8, L-9).
 
-use super::{Lines, act, entries, instantly, keep, parsed, tell, told};
-use crate::{clause, lies::Lie};
+use super::{Lines, act, entries, instantly, parsed, tell, told};
+use crate::{
+    clause,
+    lies::{Lie, keep},
+};
 
 pub(super) fn lies() -> Vec<Lie> {
     [format(), responses()].into_iter().flatten().collect()

@@ -8,7 +8,7 @@ use super::{Entry, Lines, act, ask, entries, instantly, most, tell, told};
 use crate::{
     clause,
     hosts::logs::{PLAIN_APPS, RICH_APPS, filed},
-    lies::Lie,
+    lies::{Lie, SECOND_NS},
 };
 
 pub(super) fn lies() -> Vec<Lie> {
@@ -185,12 +185,12 @@ fn bounds() -> Vec<Lie> {
             }
         }),
         ask("far-since-overflows", &clause::W_7, |it| {
-            if it.since_time > i64::MAX / 1_000_000_000 {
+            if it.since_time > i64::MAX / SECOND_NS {
                 it.since_time = 0;
             }
         }),
         ask("far-until-overflows", &clause::W_7, |it| {
-            if it.until_time > i64::MAX / 1_000_000_000 {
+            if it.until_time > i64::MAX / SECOND_NS {
                 it.until_time = 1;
             }
         }),

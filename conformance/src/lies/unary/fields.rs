@@ -7,10 +7,10 @@ use super::{
     How::{Info, InspectedPods, ListedPods, LookFirst, Pods},
     lie,
 };
-use crate::{clause, lies::Lie};
-
-/// Nanoseconds in a second.
-const SECOND_NS: i64 = 1_000_000_000;
+use crate::{
+    clause,
+    lies::{Lie, SECOND_NS},
+};
 
 pub(super) fn lies() -> Vec<Lie> {
     [info(), states(), process(), manifest(), apps()]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clause,
     filters::{ImageFacts, base_name, image_meets},
-    lies::Lie,
+    lies::{Lie, SECOND_NS},
 };
 
 /// A field of each filter is passed over.
@@ -229,7 +229,7 @@ fn values() -> Vec<Lie> {
             "far-after-overflows",
             AskImages(|request| {
                 each(request, |filter| {
-                    if filter.imported_after > i64::MAX / 1_000_000_000 {
+                    if filter.imported_after > i64::MAX / SECOND_NS {
                         filter.imported_after = 0;
                     }
                 });
@@ -240,7 +240,7 @@ fn values() -> Vec<Lie> {
             "far-before-overflows",
             AskImages(|request| {
                 each(request, |filter| {
-                    if filter.imported_before > i64::MAX / 1_000_000_000 {
+                    if filter.imported_before > i64::MAX / SECOND_NS {
                         *filter = nothing();
                     }
                 });
