@@ -1,5 +1,5 @@
-//! The first call that a server gets: it answers as well as any later one, though nobody has
-//! asked for anything that would have told it more.
+//! The first list that a server is asked for: before it, only GetInfo was called. It answers as
+//! well as any later one, though nobody has asked for anything that would have told it more.
 
 use uuid::Uuid;
 
