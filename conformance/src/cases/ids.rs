@@ -26,7 +26,7 @@ const TRIES: usize = 10;
 /// take 8 or 16 KiB of those.
 pub(super) const LONG: &str = match std::str::from_utf8(&[b'0'; 32 << 10]) {
     Ok(text) => text,
-    Err(_) => "",
+    Err(_) => panic!("digits are ASCII"),
 };
 
 /// That `id`, which `content` describes, is refused (MUST) with `code` (SHOULD).

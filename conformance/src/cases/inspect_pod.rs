@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
         Code::InvalidArgument,
     ));
     cases.extend(ids::refused::<Pod>(
-        "long-id",
+        "huge-id",
         ids::LONG,
         Code::InvalidArgument,
     ));

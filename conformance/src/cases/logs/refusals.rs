@@ -60,7 +60,7 @@ fn wrong_pods() -> Vec<Case> {
         refused(clause, name, named(id), (*id).to_owned())
     });
     // Nobody can expect all of it in a message.
-    let long = refused(&clause::W_3, "long-id", named(LONG), String::new());
+    let long = refused(&clause::W_3, "huge-id", named(LONG), String::new());
     cases.chain(long).collect()
 }
 
