@@ -18,7 +18,7 @@ use tonic::Streaming;
 use uuid::Uuid;
 
 use crate::{
-    hosts::phase_dir,
+    hosts::{self, TempHost, phase_dir},
     support::{Client, at_once},
 };
 
@@ -119,6 +119,15 @@ fn begin(machine: &Path, first_seqnum: u64) -> (Writer, File) {
         change.apply_to(&file).unwrap();
     }
     (writer, file)
+}
+
+/// A host with a running pod that has a journal.
+pub fn host() -> (TempHost, Uuid, Journal) {
+    let host = TempHost::create();
+    let pod = hosts::pod(1, Phase::Run);
+    host.add(&pod);
+    let journal = Journal::create(host.dir(), pod.id);
+    (host, pod.id, journal)
 }
 
 /// A request for all lines of a pod.

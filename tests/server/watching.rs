@@ -128,13 +128,9 @@ async fn more_pods_than_the_system_lets_watch() {
     for pod in &pods {
         hears_and_answers(&server, host.dir(), pod, ["app-0", "app-2"]).await;
     }
-    assert_eq!(
-        server
-            .log()
-            .matches("not everything can be watched")
-            .count(),
-        1
-    );
+    let log = server.end().await;
+    let said = log.matches("not everything can be watched").count();
+    assert_eq!(said, 1, "{log}");
 }
 
 #[tokio::test]
@@ -148,7 +144,8 @@ async fn a_system_that_lets_watch_nothing() {
     };
     let server = Server::listen(command);
     hears_and_answers(&server, host.dir(), &pod, ["app-0", "app-2"]).await;
-    assert_eq!(server.log().matches("is not watched").count(), 1);
+    let log = server.end().await;
+    assert_eq!(log.matches("is not watched").count(), 1, "{log}");
 }
 
 #[tokio::test]
