@@ -6,9 +6,12 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
-    process::{ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use rkt_sim::{
@@ -22,6 +25,9 @@ use crate::support::{Server, wait_for};
 
 /// The pod of which the clients listen to events and logs.
 const POD: Uuid = uuid!("c11e0001-8c1d-4a7e-9d26-6e1f07a4c501");
+
+/// How long a client may take. Its own calls take 60 seconds at most.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
@@ -48,7 +54,7 @@ fn all_is_well(program: OsString, script: &str) {
             true => unix,
             false => server.addresses()[1].clone(),
         };
-        let mut client = Command::new(&program)
+        let client = Command::new(&program)
             .arg(folder().join(script))
             .args([address.as_ref(), player.dir()])
             .stdin(Stdio::null())
@@ -56,7 +62,12 @@ fn all_is_well(program: OsString, script: &str) {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let said = first_line(client.stdout.take().unwrap());
+        let mut client = Running(client);
+        let said = told(client.0.stdout.take().unwrap(), |stdout, line| {
+            BufReader::new(stdout).read_line(line)
+        });
+        let found = told(client.0.stderr.take().unwrap(), Read::read_to_string);
+        let said = said.recv_timeout(DEADLINE).unwrap_or_default();
         if said == "listening\n" {
             for step in [
                 Step::Log {
@@ -73,10 +84,9 @@ fn all_is_well(program: OsString, script: &str) {
                 player.play(&step).unwrap();
             }
         }
-        let mut found = String::new();
-        let mut stderr = client.stderr.take().unwrap();
-        stderr.read_to_string(&mut found).unwrap();
-        let status = wait_for(&mut client);
+        let found = found.recv_timeout(DEADLINE);
+        let found = found.expect("the client ends");
+        let status = wait_for(&mut client.0);
         assert!(
             status.success() && said == "listening\n",
             "{said}{found}{status}"
@@ -84,11 +94,30 @@ fn all_is_well(program: OsString, script: &str) {
     }
 }
 
-/// What the client says first; nothing if it ends before.
-fn first_line(stdout: ChildStdout) -> String {
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    line
+/// What `read` reads, as soon as it has.
+fn told<R: Read + Send + 'static>(
+    mut from: R,
+    read: fn(&mut R, &mut String) -> io::Result<usize>,
+) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        read(&mut from, &mut text).unwrap();
+        // Whoever has waited long enough listens no more.
+        let _ = sender.send(text);
+    });
+    receiver
+}
+
+/// A client, killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
