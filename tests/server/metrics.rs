@@ -91,17 +91,21 @@ fn requests_that_are_none() {
     let long = "x".repeat(100_000);
     let many: String = (0..1000).map(|n| format!("h{n}: v\r\n")).collect();
     for (request, status) in [
-        ("\r\n\r\nhello\r\n\r\n".to_owned(), 400),
-        ("GET /metrics\r\n\r\n".to_owned(), 400),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 400),
-        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 431),
-        (format!("GET / HTTP/1.1\r\nlong: {long}\r\n\r\n"), 431),
-        (format!("GET / HTTP/1.1\r\n{many}\r\n"), 431),
+        ("\r\n\r\nhello\r\n\r\n".to_owned(), Some(400)),
+        ("GET /metrics\r\n\r\n".to_owned(), Some(400)),
+        // HTTP/2 is hung up on.
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), None),
+        (
+            format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Some(431),
+        ),
+        (format!("GET / HTTP/1.1\r\nlong: {long}\r\n\r\n"), Some(431)),
+        (format!("GET / HTTP/1.1\r\n{many}\r\n"), Some(431)),
     ] {
+        let answer = send(&address, &request).map(|answer| answer.status);
         // Whoever goes on writing may not get to see the answer.
-        if let Some(answer) = send(&address, &request) {
-            let refused = [status, 400, 414, 431].contains(&answer.status);
-            assert!(refused, "{} to {request:.40}", answer.status);
+        if answer.is_some() || status != Some(431) {
+            assert_eq!(answer, status, "{request:.40}");
         }
         assert_eq!(page(&address, "/healthz").status, 200);
     }
