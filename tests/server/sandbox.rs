@@ -42,6 +42,8 @@ async fn every_thread_is_confined_and_every_call_answered() {
     client.list_images(images).await.unwrap();
     assert_eq!(lines_of(&mut client, of(pod.id)).await.len(), 1);
 
+    // The kernel shows no Landlock domain of a thread. A thread gets its domain as it gets this: from
+    // the one that starts it, which got both at once.
     let mut threads = 0;
     for thread in fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap() {
         // It may have ended meanwhile.
