@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     hosts::{self, CREATED_AT_NS, NO_PROCESS, STARTED_AT_NS, TempHost},
     json,
-    support::{Client, Server, at_once},
+    support::{Client, Server, at_once, log_lines},
 };
 
 /// The modification time of the pod manifest, which counts where `pod-created` does not.
@@ -561,10 +561,7 @@ async fn list(client: &mut Client, detail: bool, what: &str) -> Vec<Value> {
 /// The faults that a log tells: of each pod, the files.
 fn faults(log: &str) -> BTreeMap<String, Vec<String>> {
     let mut faults = BTreeMap::<String, Vec<String>>::new();
-    for line in log.lines() {
-        let Ok(line) = serde_json::from_str::<Value>(line) else {
-            continue;
-        };
+    for line in log_lines(log) {
         if line["level"] == "WARN" || line["level"] == "ERROR" {
             let field = |name: &str| line["fields"][name].as_str().unwrap_or_default().to_owned();
             faults.entry(field("pod")).or_default().push(field("file"));

@@ -9,12 +9,11 @@ use rkt_api::{
 };
 use rkt_sim::spec::{Image, Phase, Pod};
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::{
     hosts::{self, TempHost, phase_dir},
     journals::journal_dir,
-    support::{Client, Server},
+    support::{Client, Server, log_lines},
 };
 
 /// How often each call is made.
@@ -50,13 +49,8 @@ async fn call_for_all(client: &mut Client, pods: &[u32]) {
 /// The warnings in a log, each without its time, and how often it is there.
 fn warnings(log: &str) -> BTreeMap<String, usize> {
     let mut warnings = BTreeMap::new();
-    for line in log.lines() {
-        let Ok(line) = serde_json::from_str::<Value>(line) else {
-            continue;
-        };
-        if line["level"] == "WARN" {
-            *warnings.entry(line["fields"].to_string()).or_default() += 1;
-        }
+    for line in log_lines(log).filter(|line| line["level"] == "WARN") {
+        *warnings.entry(line["fields"].to_string()).or_default() += 1;
     }
     warnings
 }

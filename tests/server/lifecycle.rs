@@ -4,23 +4,15 @@ use std::{
     fs::{self, File},
     io::Read as _,
     net::TcpListener,
-    os::{
-        fd::OwnedFd,
-        unix::{fs::MetadataExt as _, net::UnixListener},
-    },
+    os::unix::{fs::MetadataExt as _, net::UnixListener},
     path::Path,
-    process::{Command, Stdio},
 };
 
-use rkt_api::{
-    api::{GetInfoRequest, ListImagesRequest, ListPodsRequest, ListenEventsRequest},
-    layout::store,
-};
+use rkt_api::api::{GetInfoRequest, ListPodsRequest, ListenEventsRequest};
 use rkt_sim::host::Host;
 use rustix::process::{Signal, getegid, geteuid};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Streaming};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
     health_client::HealthClient,
@@ -31,8 +23,9 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
+    held_up::held_up,
     hosts::command_of_nobody,
-    support::{Server, at_once, command, connect, eventually, wait_for},
+    support::{Server, answers, at_once, command, eventually, failed_start, handed_over},
 };
 
 const SERVICE: &str = "v1alpha.PublicAPI";
@@ -42,23 +35,6 @@ fn empty_host() -> (TempDir, Host) {
     let temp = tempfile::tempdir().unwrap();
     let host = Host::create(temp.path().join("rkt")).unwrap();
     (temp, host)
-}
-
-pub async fn answers(address: &str) {
-    let mut client = connect(address).await;
-    let info = client.get_info(GetInfoRequest {}).await.unwrap();
-    assert!(info.into_inner().info.is_some(), "{address}");
-}
-
-/// Runs the server where it cannot start, and gives what it says.
-pub fn failed_start(mut command: Command) -> String {
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let status = wait_for(&mut child);
-    let mut said = String::new();
-    child.stderr.unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(status.code(), Some(254), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    said
 }
 
 #[tokio::test]
@@ -134,21 +110,6 @@ async fn mode_and_group_of_unix_sockets() {
     let args = [&*unix, "--socket-group=no-such-group"];
     let said = failed_start(command(host.dir(), &args));
     assert!(said.contains("no-such-group"), "{said}");
-}
-
-/// The server with `socket` as the one that systemd hands over.
-pub fn handed_over(dir: &Path, socket: impl Into<OwnedFd>, args: &[&str]) -> Command {
-    let server = command(dir, args);
-    let mut shell = Command::new("sh");
-    // The first descriptor to hand over is 3, and LISTEN_PID is the server's own.
-    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#;
-    shell
-        .args(["-c", script])
-        .arg(server.get_program())
-        .args(server.get_args())
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::from(socket.into()));
-    shell
 }
 
 #[tokio::test]
@@ -372,7 +333,7 @@ async fn those_who_watch_its_health_are_told_and_let_go() {
 async fn a_call_under_way_finishes() {
     let (_temp, host) = empty_host();
     let server = Server::start(host.dir(), &["--store-lock-timeout=60s"]);
-    let (lock, call) = held_up(&server, &host).await;
+    let (lock, call) = held_up(&server.client().await, host.dir()).await;
 
     server.signal(Signal::TERM);
     // It takes no new connections any more: it is ending.
@@ -385,30 +346,13 @@ async fn a_call_under_way_finishes() {
     assert_eq!(server.wait().await.code(), Some(0));
 }
 
-/// A call that waits for a lock on the image index, and the lock.
-async fn held_up(server: &Server, host: &Host) -> (File, JoinHandle<Result<(), Status>>) {
-    let mut client = server.client().await;
-    let lock = File::open(host.dir().join(store::DB_DIR)).unwrap();
-    lock.lock().unwrap();
-    fs::write(host.dir().join(store::DB_DIR).join(store::DB), "").unwrap();
-    let mut other_client = client.clone();
-    let call = tokio::spawn(async move {
-        let images = client.list_images(ListImagesRequest::default());
-        images.await.map(drop)
-    });
-    tokio::task::yield_now().await;
-    // Requests of one connection are taken up in their order.
-    other_client.get_info(GetInfoRequest {}).await.unwrap();
-    (lock, call)
-}
-
 const HELD_UP: &str = "some clients are still connected";
 
 #[tokio::test]
 async fn a_second_signal_ends_the_server_at_once() {
     let (_temp, host) = empty_host();
     let server = Server::start(host.dir(), &["--store-lock-timeout=60s"]);
-    let (_lock, call) = held_up(&server, &host).await;
+    let (_lock, call) = held_up(&server.client().await, host.dir()).await;
     server.signal(Signal::TERM);
     eventually("the server stops listening", || {
         std::net::TcpStream::connect(&server.addresses()[0]).is_err()

@@ -14,6 +14,7 @@ mod follow_logs;
 mod frames;
 mod fresh;
 mod golden;
+mod held_up;
 mod hostile;
 mod hosts;
 mod journals;

@@ -10,12 +10,9 @@ use std::{
 };
 
 use pretty_assertions::assert_eq;
-use rkt_api::{
-    api::{
-        EventFilter, GetInfoRequest, GetInfoResponse, InspectPodRequest, ListImagesRequest,
-        ListPodsRequest, ListenEventsRequest,
-    },
-    layout::store,
+use rkt_api::api::{
+    EventFilter, GetInfoRequest, GetInfoResponse, InspectPodRequest, ListPodsRequest,
+    ListenEventsRequest,
 };
 use rkt_sim::spec::{Image, Phase, Pod};
 use rustix::process::Signal;
@@ -31,6 +28,7 @@ use tonic_health::pb::{
 use tonic_prost::ProstCodec;
 
 use crate::{
+    held_up::held_up,
     hosts::{self, TempHost, phase_dir},
     support::{Server, at_once, command, connect, eventually},
 };
@@ -235,14 +233,7 @@ async fn calls_are_counted_and_logged() {
     );
 
     // So it is with a call that its client gives up.
-    let lock = File::open(host.dir().join(store::DB_DIR)).unwrap();
-    lock.lock().unwrap();
-    fs::write(host.dir().join(store::DB_DIR).join(store::DB), "").unwrap();
-    let mut other = by_tcp.clone();
-    let call = tokio::spawn(async move { other.list_images(ListImagesRequest::default()).await });
-    tokio::task::yield_now().await;
-    // Requests of one connection are taken up in their order.
-    by_tcp.get_info(info).await.unwrap();
+    let (lock, call) = held_up(&by_tcp, host.dir()).await;
     call.abort();
     eventually("the call is over", || {
         let metrics = Metrics::of(&server);
@@ -454,16 +445,7 @@ async fn a_server_that_drains_is_not_ready() {
     let server = serve(&host, &["--store-lock-timeout=60s"]);
     let address = server.metrics_address();
     wait_until_ready(&server);
-    let mut client = server.client().await;
-    // The call waits for the lock on the image index, where somebody writes.
-    let lock = File::open(host.dir().join(store::DB_DIR)).unwrap();
-    lock.lock().unwrap();
-    fs::write(host.dir().join(store::DB_DIR).join(store::DB), "").unwrap();
-    let mut other = client.clone();
-    let call = tokio::spawn(async move { other.list_images(ListImagesRequest::default()).await });
-    tokio::task::yield_now().await;
-    // Requests of one connection are taken up in their order.
-    client.get_info(GetInfoRequest {}).await.unwrap();
+    let (lock, call) = held_up(&server.client().await, host.dir()).await;
 
     server.signal(Signal::TERM);
     eventually("the server drains", || {

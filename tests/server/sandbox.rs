@@ -11,8 +11,7 @@ use tonic::Code;
 use crate::{
     hosts::{self, TempHost},
     journals::{Journal, lines_of, of},
-    lifecycle::failed_start,
-    support::{Server, command},
+    support::{Server, command, failed_start},
 };
 
 /// What the server logs where it has given up all that it does not need.

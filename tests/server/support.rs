@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
+    os::fd::OwnedFd,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
@@ -10,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rkt_api::api::public_api_client::PublicApiClient;
+use rkt_api::api::{GetInfoRequest, public_api_client::PublicApiClient};
+use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
 
 /// How long a test waits for what must happen. Only a failing test waits as long.
@@ -197,6 +199,45 @@ pub async fn at_once<T>(what: &str, call: impl Future<Output = T>) -> T {
         Ok(answer) => answer,
         Err(_) => panic!("no answer: {what}"),
     }
+}
+
+/// Makes sure that a server answers at `address`.
+pub async fn answers(address: &str) {
+    let mut client = connect(address).await;
+    let info = client.get_info(GetInfoRequest {}).await.unwrap();
+    assert!(info.into_inner().info.is_some(), "{address}");
+}
+
+/// Runs the server where it cannot start, and gives what it says.
+pub fn failed_start(mut command: Command) -> String {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let status = wait_for(&mut child);
+    let mut said = String::new();
+    child.stderr.unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(254), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+/// The server with `socket` as the one that systemd hands over.
+pub fn handed_over(dir: &Path, socket: impl Into<OwnedFd>, args: &[&str]) -> Command {
+    let server = command(dir, args);
+    let mut shell = Command::new("sh");
+    // The first descriptor to hand over is 3, and LISTEN_PID is the server's own.
+    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#;
+    shell
+        .args(["-c", script])
+        .arg(server.get_program())
+        .args(server.get_args())
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::from(socket.into()));
+    shell
+}
+
+/// The lines of a log that are JSON.
+pub fn log_lines(log: &str) -> impl Iterator<Item = Value> {
+    log.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
 }
 
 /// Waits until `child` has ended.

@@ -16,8 +16,7 @@ use rustix::process::Signal;
 
 use crate::{
     hosts::TempHost,
-    lifecycle::answers,
-    support::{PROGRAM, Server, command, eventually},
+    support::{PROGRAM, Server, answers, command, eventually},
 };
 
 /// Where the units expect the server.

@@ -17,8 +17,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use crate::{
     events::{Listener, look},
     hosts::{self, TempHost},
-    lifecycle::{failed_start, handed_over},
-    support::{Client, DEADLINE, Server, at_once, command, connect},
+    support::{Client, DEADLINE, Server, at_once, command, connect, failed_start, handed_over},
 };
 
 /// Who signs certificates.
