@@ -124,11 +124,7 @@ where
             Ok(open) => open,
             Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
         };
-        // How long a client waits for a stream says when it is to end.
-        let may_take = match method.is_streaming {
-            true => admission.call_timeout,
-            false => admission.timeout(request.headers()),
-        };
+        let may_take = admission.timeout(request.headers());
         let connection = request.extensions().get().cloned().unwrap_or_default();
         let taken = Taken::default();
         // Of many requests one is held at a time, which is small: see [`SMALL_BYTES`].

@@ -75,15 +75,15 @@ pub fn text(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut length = text.len();
     if length < PREFIX {
-        bytes.extend(u8::try_from(length));
+        bytes.push(u8::try_from(length).unwrap());
     } else {
         bytes.push(127);
         length -= PREFIX;
         while length >= 128 {
-            bytes.extend(u8::try_from(length % 128 + 128));
+            bytes.push(u8::try_from(length % 128 + 128).unwrap());
             length /= 128;
         }
-        bytes.extend(u8::try_from(length));
+        bytes.push(u8::try_from(length).unwrap());
     }
     bytes.extend(text.as_bytes());
     bytes

@@ -13,14 +13,14 @@ use std::{
 use futures_util::FutureExt as _;
 use pretty_assertions::assert_eq;
 use rkt_api::api::GetLogsRequest;
-use rkt_sim::spec::Phase;
 use rustix::process::Signal;
 use tonic::Code;
+use uuid::Uuid;
 
 use crate::{
     follow_logs::deleted_files,
-    hosts::{self, TempHost, serve_unprivileged},
-    journals::{Journal, following, host, lines_of, message, next, of},
+    hosts::serve_unprivileged,
+    journals::{following, host, lines_of, message, next, of},
     support::{Client, Server, at_once, command, eventually},
 };
 

@@ -71,9 +71,13 @@ pub fn begin(attackers: &mut JoinSet<()>, target: &Target) {
                 events.encode_to_vec(),
             ),
         ] {
-            let kind = target
-                .tally
-                .kind(name, &["begun"], &["refused", "not answered"]);
+            let must: &[_] = match method {
+                // So large that not all of them can be held.
+                "ListPods" if target.is_long() => &["begun, and cut off"],
+                _ => &["begun"],
+            };
+            let may = &["begun", "refused", "not answered"];
+            let kind = target.tally.kind(name, must, may);
             attackers.spawn(unread(target.clone(), kind, window_bytes, method, message));
         }
     }

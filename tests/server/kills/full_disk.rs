@@ -26,8 +26,7 @@ use crate::{
     events::look,
     fresh::{check, images, inspect, list, setting, state},
     hosts::{self, TempHost},
-    lifecycle::failed_start,
-    support::{Client, PROGRAM, command, connect, eventually, wait_for},
+    support::{Client, PROGRAM, command, connect, eventually, failed_start, wait_for},
 };
 
 /// How much the disk of a host takes. Blocks are of 4 KiB.
