@@ -257,7 +257,6 @@ async fn whoever_comes_back_goes_on() {
         stream: None,
         lines: 0,
     };
-    let mut heard_count = 0;
     for round in 0..setting("RKT_TEST_KILLS", 10) {
         let why = format!("RKT_TEST_SEED={seed}, round {round}");
         let start =
@@ -294,7 +293,6 @@ async fn whoever_comes_back_goes_on() {
         for list in lists {
             is_cut_off(&list.await.unwrap(), &why);
         }
-        heard_count += heard.len();
         let life = life.lock().await;
         is_the_beginning(&heard, &life.expected, talker, &why);
         locks_are_free(&life);
@@ -328,5 +326,4 @@ async fn whoever_comes_back_goes_on() {
         locks_are_free(&life);
     }
     living.end().await;
-    assert!(heard_count > 0);
 }
