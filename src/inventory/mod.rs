@@ -28,7 +28,10 @@ use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -75,6 +78,8 @@ pub(crate) struct Inventory<P, I> {
 
 struct Shared {
     watching: Watching,
+    /// How many looks at the pods have begun.
+    looks: AtomicU64,
     history: Arc<History>,
     reported: Reported,
     counters: Counters,
@@ -187,6 +192,7 @@ where
             store: Arc::new(tokio::sync::Mutex::new(LiveStore::new(data_dir.clone()))),
             shared: Arc::new(Shared {
                 watching: Watching::new(data_dir, watch, changes_max, watches),
+                looks: AtomicU64::new(0),
                 history: Arc::new(History::new(event_history, event_buffer, clock)),
                 reported: Reported::default(),
                 counters,
@@ -275,22 +281,34 @@ where
         Ok(Some((pod, cgroup)))
     }
 
-    /// What `take` finds in the pods when those that are wanted are as they are now.
+    /// What `take` finds in the pods when those that are wanted are as they are now. Whoever has
+    /// waited for a look that began after its call shares what that has found: so of many calls
+    /// on a host that never rests, none waits for more than two looks.
     async fn current<T: Send + 'static>(
         &self,
         want: Want,
         take: impl FnOnce(&mut LivePods<P>) -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
+        let before = self.shared.looks.load(Ordering::SeqCst);
         let mut live = Arc::clone(&self.pods).lock_owned().await;
+        if live.is_known_after(before, want) {
+            return Ok(take(&mut live));
+        }
         let shared = Arc::clone(&self.shared);
+        // Before anything is taken in: who calls from now on may have seen what is not.
+        let look = shared.looks.fetch_add(1, Ordering::SeqCst) + 1;
         let watch = shared.watching.look();
         live.take_in(&watch, &shared.reported, &shared.counters);
         if !live.needs_looks(want) {
+            live.note_known(look, want, &watch);
             shared.set_condition(watch.is_there);
             return Ok(take(&mut live));
         }
         off_the_loop(move || {
             let looked = live.look(&watch, want, &shared.reported, &shared.counters);
+            if looked.is_ok() {
+                live.note_known(look, want, &watch);
+            }
             // Whatever has become of the rest.
             shared.history.add(live.take_happened());
             shared.counters.set_pods(|state| live.count(state));

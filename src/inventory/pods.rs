@@ -124,6 +124,8 @@ pub(super) struct LivePods<C> {
     happened: Vec<Event>,
     /// Whether something is being looked at, or was when it came to a bad end.
     is_looking: bool,
+    /// The number of the last look after which all pods were known as they were when it began.
+    known_since: u64,
     /// Pods whose faults were not logged yet.
     unreported: BTreeSet<Uuid>,
     picture: Option<Arc<Picture<C>>>,
@@ -155,6 +157,7 @@ impl<C: Default> LivePods<C> {
             is_beginning: true,
             happened: Vec::new(),
             is_looking: false,
+            known_since: 0,
             unreported: BTreeSet::new(),
             picture: None,
         }
@@ -242,17 +245,33 @@ impl<C: Default> LivePods<C> {
 
     /// Whether something has to be looked at on disk before the pods that are wanted are known.
     pub(super) fn needs_looks(&self, want: Want) -> bool {
-        let deep_enough = |id: Uuid, depth| {
-            let tracked = self.tracked.get(&id);
-            tracked.is_none_or(|tracked| tracked.depth >= depth)
-        };
         self.all_dirty
             || !self.dirty.is_empty()
             || self.locks.has_suspects()
-            || match want {
-                Want::All(depth) => self.depth < depth,
-                Want::One(id, depth) => !deep_enough(id, depth),
+            || !self.is_deep_enough(want)
+    }
+
+    /// Whether what is wanted is known as it was when the look after this one began, or later.
+    pub(super) fn is_known_after(&self, look: u64, want: Want) -> bool {
+        self.known_since > look && self.is_deep_enough(want)
+    }
+
+    /// Notes that everything was found to be known, or made to be, by the look with this number.
+    pub(super) fn note_known(&mut self, look: u64, want: Want, watch: &Watch) {
+        let is_for_one = matches!(want, Want::One(..)) && watch.watcher.is_none();
+        if !is_for_one {
+            self.known_since = look;
+        }
+    }
+
+    fn is_deep_enough(&self, want: Want) -> bool {
+        match want {
+            Want::All(depth) => self.depth >= depth,
+            Want::One(id, depth) => {
+                let tracked = self.tracked.get(&id);
+                tracked.is_none_or(|tracked| tracked.depth >= depth)
             }
+        }
     }
 
     /// Looks at everything on disk that has to be looked at. May take its time.

@@ -1,9 +1,11 @@
-//! Locks: whatever this process opens and closes to probe them, what others do is seen.
+//! Looks: whatever this process opens and closes to probe locks, what others do is seen; and who
+//! waits for a look shares it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{fs, path::Path, time::Instant};
 
+use futures_util::FutureExt as _;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 
 use super::{
@@ -25,7 +27,7 @@ struct Host {
 }
 
 impl Host {
-    fn with_pods(count: u128) -> Self {
+    fn with_pods(count: u128, watch: bool) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let ids: Vec<_> = (1..=count).map(Uuid::from_u128).collect();
         for id in &ids {
@@ -34,7 +36,7 @@ impl Host {
         let dir = data_dir.path().to_owned();
         let inventory = Inventory::new(
             dir,
-            true,
+            watch,
             1 << 16,
             DEADLINE,
             10,
@@ -98,7 +100,7 @@ async fn many_pods_are_left_alone_until_others_open_them() {
 }
 
 async fn locks_are_seen(count: u128) {
-    let host = Host::with_pods(count);
+    let host = Host::with_pods(count, true);
     host.calm().await;
     // Read anew, all at once.
     for id in &host.ids {
@@ -109,4 +111,50 @@ async fn locks_are_seen(count: u128) {
         host.lock_and_release(id).await;
     }
     host.calm().await;
+}
+
+#[tokio::test]
+async fn who_waits_shares_the_next_look() {
+    let host = Host::with_pods(2, false);
+    let scans = || host.inventory.shared.counters.scans.get();
+    let all = || host.inventory.pods(Vec::new(), Depth::Pod);
+    let one = |id: u128| host.inventory.pod(Uuid::from_u128(id), Depth::Pod);
+    assert_eq!(all().await.unwrap().iter().count(), 2);
+    assert_eq!(scans(), 1);
+
+    // While somebody looks, others call.
+    let looking = host.inventory.pods.lock().await;
+    let mut calls: Vec<_> = (0..9).map(|_| Box::pin(all())).collect();
+    for call in &mut calls {
+        assert!(call.as_mut().now_or_never().is_none());
+    }
+    let mut call = Box::pin(one(3));
+    assert!(call.as_mut().now_or_never().is_none());
+    fs::create_dir(Host::path(host.data_dir.path(), Uuid::from_u128(3))).unwrap();
+    drop(looking);
+    for call in calls {
+        assert_eq!(call.await.unwrap().iter().count(), 3);
+    }
+    assert!(call.await.unwrap().is_some());
+    assert_eq!(scans(), 2);
+
+    // Who calls later does not share it.
+    fs::create_dir(Host::path(host.data_dir.path(), Uuid::from_u128(4))).unwrap();
+    assert_eq!(all().await.unwrap().iter().count(), 4);
+    assert_eq!(scans(), 3);
+}
+
+/// What a look at one pod has found says nothing of others where nothing is watched.
+#[tokio::test]
+async fn a_look_at_one_pod_is_not_shared() {
+    let host = Host::with_pods(1, false);
+    let looking = host.inventory.pods.lock().await;
+    let mut one = Box::pin(host.inventory.pod(host.ids[0], Depth::Pod));
+    let mut all = Box::pin(host.inventory.pods(Vec::new(), Depth::Pod));
+    assert!(one.as_mut().now_or_never().is_none());
+    assert!(all.as_mut().now_or_never().is_none());
+    fs::create_dir(Host::path(host.data_dir.path(), Uuid::from_u128(2))).unwrap();
+    drop(looking);
+    assert!(one.await.unwrap().is_some());
+    assert_eq!(all.await.unwrap().iter().count(), 2);
 }

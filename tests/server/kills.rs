@@ -22,7 +22,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    support::{PROGRAM, Server, eventually},
+    support::{PROGRAM, Server, complete, eventually},
     watching::unshare,
 };
 
@@ -102,15 +102,8 @@ impl Namespaces {
     /// The command that runs the server on `dir` in there.
     fn command(&self, dir: &Path, args: &[&str]) -> Command {
         let mut command = self.enter();
-        command
-            .arg(PROGRAM)
-            .arg("--dir")
-            .arg(dir)
-            .args(["--log-format", "json"])
-            .args(args)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null());
-        command
+        command.arg(PROGRAM);
+        complete(command, dir, args)
     }
 
     /// Starts the server on `dir` in there.

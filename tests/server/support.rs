@@ -56,7 +56,11 @@ pub fn command(dir: &Path, args: &[&str]) -> Command {
 
 /// The command that runs the server's program, wherever it is, on `dir`.
 pub fn command_of(program: impl AsRef<OsStr>, dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(program);
+    complete(Command::new(program), dir, args)
+}
+
+/// Adds to a `command` that runs the server that it is to serve `dir`, and log as tests read it.
+pub fn complete(mut command: Command, dir: &Path, args: &[&str]) -> Command {
     command
         .arg("--dir")
         .arg(dir)
