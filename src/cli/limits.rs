@@ -42,7 +42,8 @@ pub struct Limits {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     call_timeout: Duration,
 
-    /// How large the headers of a request may be in all; HTTP/2 refuses more
+    /// How large the headers of a request may be in all; more is RESOURCE_EXHAUSTED, and HTTP/2
+    /// refuses more than twice as much
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 10)]
     max_header_bytes: u32,
 

@@ -1,6 +1,6 @@
-//! Admitting calls: so many streams at a time, so long until each call is answered or its stream
-//! begins, so many bytes of large requests together, and of large answers. What is refused here
-//! never reaches the service, but for answers, which come from there.
+//! Admitting calls: so many bytes of headers, so many streams at a time, so long until each call is
+//! answered or its stream begins, so many bytes of large requests together, and of large answers.
+//! What is refused here never reaches the service, but for answers, which come from there.
 
 use std::{
     pin::Pin,
@@ -21,9 +21,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    calls::method::{self, METHODS},
+    calls::method::{self, METHODS, Method},
     counters::{CallRefusal, Counters},
     limits::{Limits, SMALL_BYTES, permits},
+    request_headers,
     unread::{Full, Unread},
 };
 use crate::service::Connection;
@@ -36,6 +37,7 @@ pub(super) struct Admission {
     /// One permit for each byte that may still be taken in.
     request_buffer: Arc<Semaphore>,
     unread: Unread,
+    header_bytes: usize,
     call_timeout: Duration,
     counters: Counters,
 }
@@ -46,9 +48,29 @@ impl Admission {
             streams: permits(limits.streams),
             request_buffer: permits(limits.request_buffer_bytes),
             unread: Unread::new(limits.answer_buffer_bytes),
+            header_bytes: usize::try_from(limits.header_bytes).unwrap_or(usize::MAX),
             call_timeout: limits.call_timeout,
             counters,
         }
+    }
+
+    /// The place of a stream, where the call is one.
+    ///
+    /// # Errors
+    ///
+    /// RESOURCE_EXHAUSTED when the headers are too large, or there is no place.
+    fn admit(
+        &self,
+        request: &Request<Body>,
+        method: &Method,
+    ) -> Result<Option<OwnedSemaphorePermit>, Status> {
+        if request_headers::size_bytes(request) > self.header_bytes {
+            self.counters.refuse_call(CallRefusal::Headers);
+            let max = self.header_bytes;
+            let message = format!("the headers are larger than {max} bytes");
+            return Err(Status::resource_exhausted(message));
+        }
+        method.is_streaming.then(|| self.stream()).transpose()
     }
 
     fn stream(&self) -> Result<OwnedSemaphorePermit, Status> {
@@ -61,28 +83,9 @@ impl Admission {
 
     /// How long the call may take: as the server has it, or less when the client wants that.
     fn timeout(&self, headers: &HeaderMap) -> Duration {
-        let wanted = headers.get("grpc-timeout");
-        let wanted = wanted.and_then(|text| parse_timeout(text.to_str().ok()?));
+        let wanted = request_headers::timeout(headers);
         wanted.map_or(self.call_timeout, |wanted| wanted.min(self.call_timeout))
     }
-}
-
-/// The time in a `grpc-timeout` header: up to eight digits and a unit.
-fn parse_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(count * 60 * 60),
-        "M" => Duration::from_secs(count * 60),
-        "S" => Duration::from_secs(count),
-        "m" => Duration::from_millis(count),
-        "u" => Duration::from_micros(count),
-        "n" => Duration::from_nanos(count),
-        _ => return None,
-    })
 }
 
 impl<S> Layer<S> for Admission {
@@ -120,7 +123,7 @@ where
         let admission = &self.admission;
         let (place, _) = method::find(request.uri().path());
         let method = &METHODS[place];
-        let open = match method.is_streaming.then(|| admission.stream()).transpose() {
+        let open = match admission.admit(&request, method) {
             Ok(open) => open,
             Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
         };
@@ -314,28 +317,6 @@ mod tests {
     use http_body_util::{BodyExt as _, Full};
 
     use super::*;
-
-    #[test]
-    fn what_clients_say_of_how_long_they_wait() {
-        for (text, time) in [
-            ("2H", Some(Duration::from_secs(7200))),
-            ("3M", Some(Duration::from_secs(180))),
-            ("99999999S", Some(Duration::from_secs(99_999_999))),
-            ("5m", Some(Duration::from_millis(5))),
-            ("6u", Some(Duration::from_micros(6))),
-            ("7n", Some(Duration::from_nanos(7))),
-            ("0S", Some(Duration::ZERO)),
-            ("", None),
-            ("S", None),
-            ("1", None),
-            ("1s", None),
-            ("+1S", None),
-            ("123456789S", None),
-            ("1é", None),
-        ] {
-            assert_eq!(parse_timeout(text), time, "{text:?}");
-        }
-    }
 
     const LIST_PODS: &str = "/v1alpha.PublicAPI/ListPods";
     const GET_LOGS: &str = "/v1alpha.PublicAPI/GetLogs";

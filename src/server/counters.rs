@@ -59,6 +59,8 @@ struct CallLabels {
 pub(super) enum CallRefusal {
     /// As many streams as may be are open.
     Streams,
+    /// Its headers are larger than may be.
+    Headers,
     /// As much of large requests is held as may be.
     RequestBuffer,
     /// As much of large answers waits to be read as may.
@@ -70,7 +72,8 @@ pub(super) enum CallRefusal {
 }
 
 impl CallRefusal {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
+        Self::Headers,
         Self::Streams,
         Self::RequestBuffer,
         Self::AnswerBuffer,
@@ -94,6 +97,7 @@ impl EncodeLabelValue for CallRefusal {
         let name = match self {
             Self::Streams => "streams",
             Self::RequestBuffer => "request_buffer",
+            Self::Headers => "headers",
             Self::AnswerBuffer => "answer_buffer",
             Self::Filters => "filters",
             Self::Timeout => "timeout",

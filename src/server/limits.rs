@@ -30,7 +30,8 @@ pub struct Limits {
     /// How long a call may take until it is answered, or its stream begins; then it is ended with
     /// DEADLINE_EXCEEDED.
     pub call_timeout: Duration,
-    /// How large the headers of a request may be in all, in bytes. More are refused by HTTP/2.
+    /// How large the headers of a request may be in all, in bytes as HTTP/2 counts them (RFC 9113,
+    /// section 6.5.2). More are ended with RESOURCE_EXHAUSTED, twice as many by HTTP/2 itself.
     pub header_bytes: u32,
     /// How large a request may be, in bytes. More is OUT_OF_RANGE.
     pub request_bytes: usize,

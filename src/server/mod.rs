@@ -15,6 +15,7 @@ mod metrics;
 mod notify;
 mod readiness;
 mod sandbox;
+mod request_headers;
 mod socket_file;
 mod tls;
 mod unread;
@@ -342,7 +343,8 @@ fn transport(limits: &Limits) -> Transport {
         .http2_max_local_error_reset_streams(Some(LOCAL_RESETS_MAX))
         .http2_keepalive_interval((!interval.is_zero()).then_some(interval))
         .http2_keepalive_timeout(Some(limits.keepalive_timeout))
-        .http2_max_header_list_size(limits.header_bytes)
+        // Beyond what is refused with a reason.
+        .http2_max_header_list_size(limits.header_bytes.saturating_mul(2))
 }
 
 /// Serves those whom `door` lets in from `listener`, until `stopped` is over and the last

@@ -253,7 +253,11 @@ async fn streams_that_are_ended_do_not_end_their_connection() {
 #[tokio::test]
 async fn requests_that_are_too_large() {
     let host = TempHost::create();
-    let args = ["--max-request-bytes=1000", "--max-header-bytes=2000"];
+    let args = [
+        "--max-request-bytes=1000",
+        "--max-header-bytes=2000",
+        METRICS,
+    ];
     let server = Server::start(host.dir(), &args);
     let mut client = server.client().await;
     let inspect = async |client: &mut Client, length| {
@@ -265,12 +269,18 @@ async fn requests_that_are_too_large() {
     assert_eq!(inspect(&mut client, 1001).await, Code::OutOfRange);
 
     let mut stays = listen(&mut client).await.unwrap();
-    for (length, is_taken) in [(1000, true), (3000, false)] {
+    for (length, expected) in [
+        (1000, Code::Ok),
+        (3000, Code::ResourceExhausted),
+        // HTTP/2 has no words for gRPC.
+        (5000, Code::Unknown),
+    ] {
         let mut request = Request::new(GetInfoRequest {});
         let value = "v".repeat(length).parse().unwrap();
         request.metadata_mut().insert("k", value);
         let answer = at_once("GetInfo", client.get_info(request)).await;
-        assert_eq!(answer.is_ok(), is_taken, "{length}: {answer:?}");
+        let code = answer.err().map_or(Code::Ok, |status| status.code());
+        assert_eq!(code, expected, "{length}");
     }
     get_info(&mut client).await;
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
@@ -293,6 +303,8 @@ async fn more_filters_and_values_than_may_be_are_refused() {
         (2, 2, 0, false),
         (1, 2, 2, false),
     ] {
+    let refused = "rkt_api_calls_refused_total{reason=\"headers\"}";
+    assert_eq!(Metrics::of(&server).value(refused), 1.0);
         let why = format!("{filters} filters with {ids} and {states} values");
         let code = |answer: Result<(), Status>| answer.err().map(|status| status.code());
         let expected = (!is_taken).then_some(Code::InvalidArgument);
