@@ -10,7 +10,8 @@ use super::duration;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// How many connections may be open in all; more are closed as they come
+    /// How many connections may be open in all; for more, those by which no call is under way make
+    /// room, and where there are none, newcomers are closed
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4096)]
     max_connections: usize,
 

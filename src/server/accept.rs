@@ -1,21 +1,17 @@
-//! Accepting connections: so many at a time, each with so much time to say what it speaks. What
-//! is bound is `listen`'s, what is said first is `handshake`'s, what comes then is tonic's.
+//! Accepting connections, each with so much time to say what it speaks. What is bound is
+//! `listen`'s, what is said first is `handshake`'s, how many may stay is `places`'s, what comes
+//! then is tonic's.
 //!
 //! Clients who connect and say nothing are told from those who may make calls: they take no
 //! one's place among these, and when there are too many of them the oldest make room.
 
-use std::{
-    future::Future,
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::Future, io, time::Duration};
 
 use rustix::io::Errno;
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     select,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -25,8 +21,10 @@ use super::{
     crowd::Crowd,
     handshake::{Misspoken, Stream, establish},
     io::Socket,
-    limits::{Limits, permits},
+    limits::Limits,
+    places::Places,
     tls::Tls,
+    trouble::Trouble,
 };
 
 /// How many connections of a listener may be about to say what they speak. Honest clients take
@@ -36,9 +34,6 @@ const HANDSHAKES_MAX: usize = 512;
 /// How long to wait after accepting has failed for want of something: it fails again as long as
 /// there is none.
 const BACK_OFF: Duration = Duration::from_millis(50);
-
-/// How long there must have been no trouble for the next to be news, and logged.
-const QUIET: Duration = Duration::from_secs(60);
 
 /// What new connections come from.
 pub(super) trait Accept {
@@ -72,42 +67,16 @@ impl Accept for UnixListener {
 /// Lets connections in, of all listeners together.
 #[derive(Clone)]
 pub(super) struct Door {
-    /// One permit for each connection that may still be opened.
-    room: Arc<Semaphore>,
+    places: Places,
     handshake_timeout: Duration,
-    /// How long a client may say nothing before HTTP/2 ends its connection.
-    silence_max: Option<Duration>,
     counters: Counters,
-}
-
-/// A connection's place among those that may be open.
-pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    silence_max: Option<Duration>,
-    counters: Counters,
-}
-
-impl Place {
-    /// Notes that the server has ended the connection, whose client had said nothing for so long.
-    pub(super) fn leave_client_silent_for(&self, silence: Duration) {
-        if self.silence_max.is_some_and(|max| silence >= max) {
-            self.counters.keepalive_timeouts.inc();
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.counters.connections_open.dec();
-    }
 }
 
 impl Door {
     pub(super) fn new(limits: &Limits, counters: Counters) -> Self {
         Self {
-            room: permits(limits.connections),
+            places: Places::new(limits, counters.clone()),
             handshake_timeout: limits.handshake_timeout,
-            silence_max: limits.silence_max(),
             counters,
         }
     }
@@ -120,7 +89,6 @@ impl Door {
         admitted: mpsc::Sender<io::Result<Stream<L::Socket>>>,
     ) {
         let mut handshakes = Crowd::new(HANDSHAKES_MAX);
-        let mut crowd = Trouble::default();
         let mut shortage = Trouble::default();
         loop {
             let accepted = select! {
@@ -129,13 +97,6 @@ impl Door {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok(_) if self.room.available_permits() == 0 => {
-                    self.counters.connections_accepted.inc();
-                    self.counters.refuse_connection(Refusal::Limit);
-                    if crowd.is_news() {
-                        tracing::warn!("as many connections are open as may be: refusing more");
-                    }
-                }
                 Ok(socket) => {
                     self.counters.connections_accepted.inc();
                     let over = handshakes.is_full().into();
@@ -170,7 +131,7 @@ impl Door {
     ) {
         let establishing = establish(socket, tls);
         let refusal = match timeout(self.handshake_timeout, establishing).await {
-            Ok(Ok(wire)) => match self.place() {
+            Ok(Ok(wire)) => match self.places.take(wire.connection()) {
                 Some(place) => {
                     // When the server ends just now, so does the connection.
                     let _ = admitted.send(Ok(Stream::new(wire, place))).await;
@@ -185,16 +146,6 @@ impl Door {
             Err(_) => Refusal::Timeout,
         };
         self.counters.refuse_connection(refusal);
-    }
-
-    fn place(&self) -> Option<Place> {
-        let permit = Arc::clone(&self.room).try_acquire_owned().ok()?;
-        self.counters.connections_open.inc();
-        Some(Place {
-            _permit: permit,
-            silence_max: self.silence_max,
-            counters: self.counters.clone(),
-        })
     }
 
     fn displace(&self, handshakes: &mut Crowd, count: usize) {
@@ -221,16 +172,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         Errno::PERM,
     ];
     Errno::from_io_error(error).is_some_and(|errno| OF_ONE_CONNECTION.contains(&errno))
-}
-
-/// Trouble that comes again and again, and is told once.
-#[derive(Default)]
-struct Trouble(Option<Instant>);
-
-impl Trouble {
-    /// Notes that it has come, and tells whether it had been quiet for long.
-    fn is_news(&mut self) -> bool {
-        let last = self.0.replace(Instant::now());
-        last.is_none_or(|last| last.elapsed() >= QUIET)
-    }
 }

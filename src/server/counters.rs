@@ -18,6 +18,8 @@ pub(crate) struct Counters {
     connections_refused: Family<ConnectionLabels, Counter>,
     /// How often accepting failed because something ran out, such as descriptors.
     pub(super) accept_errors: Counter,
+    /// Connections without a call under way that made room for others.
+    pub(super) connections_displaced: Counter,
     /// Connections that were closed since their clients said nothing for too long.
     pub(super) keepalive_timeouts: Counter,
     /// How often a connection had as many calls under way as it may.
@@ -37,7 +39,7 @@ struct ConnectionLabels {
 /// Why a connection was closed before any call could come by it.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// As many as may be are open.
+    /// As many as may be are open, and calls are under way by all of them.
     Limit,
     /// It took too long to say that it speaks TLS and HTTP/2.
     Timeout,
@@ -57,10 +59,10 @@ struct CallLabels {
 /// Why a call was ended before it was answered.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(super) enum CallRefusal {
-    /// As many streams as may be are open.
-    Streams,
     /// Its headers are larger than may be.
     Headers,
+    /// As many streams as may be are open.
+    Streams,
     /// As much of large requests is held as may be.
     RequestBuffer,
     /// As much of large answers waits to be read as may.
@@ -95,9 +97,9 @@ impl Refusal {
 impl EncodeLabelValue for CallRefusal {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         let name = match self {
+            Self::Headers => "headers",
             Self::Streams => "streams",
             Self::RequestBuffer => "request_buffer",
-            Self::Headers => "headers",
             Self::AnswerBuffer => "answer_buffer",
             Self::Filters => "filters",
             Self::Timeout => "timeout",
@@ -144,6 +146,11 @@ impl Counters {
             "rkt_api_connections_refused",
             "Connections that were closed before any call came by them, by reason",
             self.connections_refused.clone(),
+        );
+        registry.register(
+            "rkt_api_connections_displaced",
+            "Connections without a call under way that were closed to make room for others",
+            self.connections_displaced.clone(),
         );
         registry.register(
             "rkt_api_keepalive_timeouts",

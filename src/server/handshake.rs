@@ -13,9 +13,9 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tonic::transport::server::Connected;
 
 use super::{
-    accept::Place,
     counters::Refusal,
     io::{Cuttable, Socket},
+    places::Place,
 };
 use crate::service::Connection;
 
@@ -105,10 +105,7 @@ impl<S: Socket> Connected for Stream<S> {
     type ConnectInfo = Connection;
 
     fn connect_info(&self) -> Connection {
-        match &self.wire {
-            Wire::Plain(socket) => socket.connection(),
-            Wire::Tls(stream) => stream.get_ref().0.connection(),
-        }
+        self.wire.connection()
     }
 }
 
@@ -161,6 +158,16 @@ impl<S: Socket> AsyncWrite for Stream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.wire).poll_shutdown(context)
+    }
+}
+
+impl<S: Socket> Wire<S> {
+    /// What it is to the calls that come by it.
+    pub(super) fn connection(&self) -> Connection {
+        match self {
+            Self::Plain(socket) => socket.connection(),
+            Self::Tls(stream) => stream.get_ref().0.connection(),
+        }
     }
 }
 

@@ -11,8 +11,8 @@ pub(super) const SMALL_BYTES: usize = 16 << 10;
 /// How much the server takes on.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How many connections may be open in all. Those who come when there are as many are
-    /// accepted and closed at once, so that they know.
+    /// How many connections may be open in all. Those who come when there are as many get the
+    /// place of one by which no call is under way; where there is none, they are closed.
     pub connections: usize,
     /// How long a client may take to say that it speaks TLS, where it has to, and HTTP/2; then
     /// its connection is closed.

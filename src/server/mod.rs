@@ -13,11 +13,13 @@ mod limits;
 mod listen;
 mod metrics;
 mod notify;
+mod places;
 mod readiness;
-mod sandbox;
 mod request_headers;
+mod sandbox;
 mod socket_file;
 mod tls;
+mod trouble;
 mod unread;
 
 use std::{convert::Infallible, future::Future, path::PathBuf, sync::Arc, time::Duration};

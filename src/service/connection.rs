@@ -4,10 +4,8 @@
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -41,10 +39,26 @@ pub(crate) struct Connection(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     peer: Peer,
-    /// How many calls are under way.
-    calls: AtomicU32,
+    calls: Mutex<Calls>,
     is_cut: watch::Sender<bool>,
     is_stuck: watch::Sender<bool>,
+}
+
+/// The calls that have come by a connection.
+#[derive(Debug, Default)]
+struct Calls {
+    under_way: u32,
+    /// When the last one ended; `None` when none has.
+    ended_at: Option<Instant>,
+}
+
+/// For how long no call has been under way by a connection. The least is the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Idle {
+    /// None ever was.
+    SinceEver,
+    /// Since the last one ended.
+    Since(Instant),
 }
 
 impl Connection {
@@ -63,12 +77,26 @@ impl Connection {
 
     /// Notes that a call has come by it. Returns how many are under way, this one included.
     pub(crate) fn begin_call(&self) -> u32 {
-        self.0.calls.fetch_add(1, Ordering::Relaxed) + 1
+        let mut calls = self.calls();
+        calls.under_way += 1;
+        calls.under_way
     }
 
     /// Notes that one of the calls has ended.
     pub(crate) fn end_call(&self) {
-        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+        let mut calls = self.calls();
+        calls.under_way -= 1;
+        calls.ended_at = Some(Instant::now());
+    }
+
+    /// For how long no call has been under way; `None` when one is.
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        let calls = self.calls();
+        (calls.under_way == 0).then(|| calls.ended_at.map_or(Idle::SinceEver, Idle::Since))
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the transport let the connection go, with everything that waits in it.

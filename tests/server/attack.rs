@@ -12,9 +12,10 @@
 //! * 10,000 streams are open all the while. Those that are more than may be are RESOURCE_EXHAUSTED,
 //!   and calls that are no streams are none the worse for it.
 //!
-//! What is not promised: a place among `--max-connections` that are open. Who speaks HTTP/2 and
-//! stays has one, so attackers here stay below; `limits` tests what happens beyond. A connection
-//! that is refused as it comes is tried again, by honest clients too.
+//! What is not promised: a place among `--max-connections` that are open, where calls are under way
+//! by all of them. Who opens a stream and stays has one, so such attackers stay below here; `limits`
+//! tests what happens beyond. A connection that is refused as it comes is tried again, by honest
+//! clients too.
 //!
 //! What was tried, how often, and what came back is counted (`tally`), printed, and has to be what
 //! is expected of each kind of attack. Attackers are few tasks that rest for as long as they
@@ -57,6 +58,7 @@ use crate::{
     support::{Client, DEADLINE, Server, at_once, command, eventually},
     usage::Usage,
 };
+use floods::CONNECTIONS_MAX;
 use honest::{Questions, Served};
 use streams::STREAMS_MAX;
 use tally::Tally;
@@ -169,6 +171,7 @@ fn pod_with_journal(host: &TempHost, number: u32) -> (Journal, Uuid) {
 fn serve(dir: &Path, unix: &str) -> Server {
     let mut command = command(dir, &[metrics::LISTEN]);
     command.arg(format!("--max-streams={STREAMS_MAX}"));
+    command.arg(format!("--max-connections={CONNECTIONS_MAX}"));
     command.args([
         "--handshake-timeout=3s",
         "--keepalive-interval=5s",

@@ -79,15 +79,14 @@ async fn more_connections_than_may_be_are_closed() {
     let server = Server::start(host.dir(), &["--max-connections=2"]);
     let address = &server.addresses()[0];
     let [mut first, mut second] = [server.client().await, server.client().await];
-    get_info(&mut first).await;
-    get_info(&mut second).await;
+    let _stays = listen(&mut first).await.unwrap();
+    let stream = listen(&mut second).await.unwrap();
     for _ in 0..3 {
-        is_closed(silent(address)).await;
         is_closed(greeting(address)).await;
     }
     get_info(&mut first).await;
 
-    drop(second);
+    drop((stream, second));
     let has_room = async {
         let endpoint = tonic::transport::Endpoint::from_shared(server.url()).unwrap();
         loop {
@@ -102,9 +101,30 @@ async fn more_connections_than_may_be_are_closed() {
     };
     at_once("there is room again", has_room).await;
     get_info(&mut first).await;
-    drop(first);
     let log = server.end().await;
-    assert_eq!(log.matches("refusing more").count(), 1, "{log}");
+    assert_eq!(log.matches("as many connections").count(), 1, "{log}");
+}
+
+/// Those by which nothing is asked make room, and only those.
+#[tokio::test]
+async fn many_who_ask_for_nothing_keep_nobody_out() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &["--max-connections=5", METRICS]);
+    let address = &server.addresses()[0];
+    let mut client = server.client().await;
+    let mut stays = listen(&mut client).await.unwrap();
+    let mut idle: Vec<_> = (0..50).map(|_| greeting(address)).collect();
+    let displaced = || Metrics::of(&server).value("rkt_api_connections_displaced_total");
+    eventually("all but the last four have made room", || {
+        displaced() == 46.0
+    });
+    for _ in 0..10 {
+        get_info(&mut connect(&server.url()).await).await;
+    }
+    is_closed(idle.swap_remove(0)).await;
+    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
+    let told = at_once("the stream is open still", stays.message()).await;
+    assert!(told.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -283,6 +303,8 @@ async fn requests_that_are_too_large() {
         assert_eq!(code, expected, "{length}");
     }
     get_info(&mut client).await;
+    let refused = "rkt_api_calls_refused_total{reason=\"headers\"}";
+    assert_eq!(Metrics::of(&server).value(refused), 1.0);
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
     at_once("the stream is open still", stays.message())
         .await
@@ -303,8 +325,6 @@ async fn more_filters_and_values_than_may_be_are_refused() {
         (2, 2, 0, false),
         (1, 2, 2, false),
     ] {
-    let refused = "rkt_api_calls_refused_total{reason=\"headers\"}";
-    assert_eq!(Metrics::of(&server).value(refused), 1.0);
         let why = format!("{filters} filters with {ids} and {states} values");
         let code = |answer: Result<(), Status>| answer.err().map(|status| status.code());
         let expected = (!is_taken).then_some(Code::InvalidArgument);

@@ -34,8 +34,12 @@ use crate::{
     support::{Client, DEADLINE},
 };
 
-/// How many connections at a time say nothing. The server has room for 512 such.
-const SILENT: usize = 1500;
+/// How many connections may be open by which calls can come.
+pub const CONNECTIONS_MAX: usize = 1000;
+
+/// How many connections at a time say nothing, and how many say what HTTP/2 begins with and no
+/// more. The server has room for 512 and for [`CONNECTIONS_MAX`] such.
+const IDLE: usize = 1500;
 
 /// How many connections call as fast as they can.
 const CALLERS: usize = 2;
@@ -51,7 +55,9 @@ const FRAMES: usize = 500;
 
 pub fn begin(attackers: &mut JoinSet<()>, target: &Target) {
     attackers.spawn(connections_dropped(target.clone()));
-    attackers.spawn(silent_connections(target.clone()));
+    for speaks in [false, true] {
+        attackers.spawn(idle_connections(target.clone(), speaks));
+    }
     for _ in 0..CALLERS {
         attackers.spawn(calls(target.clone()));
     }
@@ -112,26 +118,30 @@ async fn connections_dropped(target: Target) {
     }
 }
 
-/// Takes as many places as there are among those who have not said yet what they speak, and
-/// more.
-async fn silent_connections(target: Target) {
-    let kind = target.tally.kind(
-        "flood: connections that say nothing",
-        &["closed"],
-        &["open to the end"],
-    );
-    let room = Arc::new(Semaphore::new(SILENT));
-    let mut silent = JoinSet::new();
+/// Takes as many places as there are among those who speak, or have not said yet what they speak,
+/// and more.
+async fn idle_connections(target: Target, speaks: bool) {
+    let name = match speaks {
+        true => "flood: connections that ask for nothing",
+        false => "flood: connections that say nothing",
+    };
+    let kind = target.tally.kind(name, &["closed"], &["open to the end"]);
+    let room = Arc::new(Semaphore::new(IDLE));
+    let mut idle = JoinSet::new();
     let mut turns = target.turns(Duration::from_millis(100));
     while turns.next().await {
-        while silent.try_join_next().is_some() {}
+        while idle.try_join_next().is_some() {}
         for _ in 0..20 {
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                 break;
             };
             let (target, kind) = (target.clone(), kind.clone());
-            silent.spawn(async move {
-                match Wire::open(&target.address).await {
+            idle.spawn(async move {
+                let connected = match speaks {
+                    true => Wire::greet(&target.address, &[]).await,
+                    false => Wire::open(&target.address).await,
+                };
+                match connected {
                     None => kind.note(NOT_CONNECTED),
                     Some(mut wire) => match wire.is_closed(target.until).await {
                         true => kind.note("closed"),
@@ -142,7 +152,7 @@ async fn silent_connections(target: Target) {
             });
         }
     }
-    while silent.join_next().await.is_some() {}
+    while idle.join_next().await.is_some() {}
 }
 
 /// Calls of all kinds, as fast as they are answered.
