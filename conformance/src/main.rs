@@ -3,7 +3,10 @@
 mod cli;
 mod commands;
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory as _, error::ErrorKind};
 use cli::{Cli, Command};
@@ -39,7 +42,8 @@ fn main() -> ExitCode {
         // Whoever reads has seen enough. That is no word on the server.
         return PIPE_BROKEN.into();
     }
-    eprintln!("rkt-conformance: {error}");
+    // Where nobody reads it the status has to do.
+    let _ = writeln!(io::stderr(), "rkt-conformance: {error}");
     match error {
         Error::Serve(error) if error.is_of_start() => return NOT_STARTED.into(),
         Error::Usage(_) | Error::File { .. } | Error::Ambiguous(_) => Exit::Usage,

@@ -164,7 +164,8 @@ pub async fn serve(args: &ServeModel) -> Result<(), Error> {
     };
     let ended = ended.shared();
     let model = ModelServer::new(Arc::clone(&shared), args.profile, server::info(&args.dir));
-    eprintln!("API service running on {address}");
+    // Where nobody reads it, it is served all the same.
+    let _ = writeln!(io::stderr(), "API service running on {address}");
     let serving = listeners.into_iter();
     let serving = serving.map(|listener| model.clone().serve(listener, ended.clone()));
     tokio::select! {

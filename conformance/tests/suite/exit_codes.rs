@@ -1,12 +1,15 @@
 //! Each exit code, and what goes with it. 0 and 1 are also what `honest` and `broken` are
 //! about.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    process::Command,
+};
 
 use rkt_api::server::Dialect;
 use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
-use crate::support::{Served, program, run};
+use crate::support::{PROGRAM, Served, program, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passed_is_0() {
@@ -114,6 +117,16 @@ async fn a_model_that_cannot_start_exits_as_a_server_does() {
         assert!(ran.stderr.starts_with(sentence), "{ran:?}");
         assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
     }
+}
+
+#[tokio::test]
+async fn an_error_that_nobody_can_be_told_of_has_its_status() {
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", "--connect", "unix:/no/such/socket"]);
+    let full = File::options().write(true).open("/dev/full");
+    let mut process = command.stderr(full.unwrap()).spawn().unwrap();
+    let status = tokio::task::spawn_blocking(move || process.wait());
+    assert_eq!(status.await.unwrap().unwrap().code(), Some(3));
 }
 
 #[tokio::test]
