@@ -17,32 +17,31 @@ pub struct Place {
 /// Lines that ask the server or look at the directory.
 pub fn commands(place: &Place, pods: &[Pod]) -> Vec<String> {
     let Place { dir, address } = place;
-    let mut commands = vec![
-        grpcurl(address, "", "v1alpha.PublicAPI/ListPods"),
-        format!("cargo run --release -p rkt-conformance -- run --connect {address}"),
-        format!("cargo run --release -p rkt-sim -- show {}", dir.display()),
-        grpcurl(address, "", "describe v1alpha.PublicAPI"),
-    ];
+    let rktctl =
+        |what: &str| format!("cargo run --release --bin rktctl -- --address {address} {what}");
+    let mut commands = vec![rktctl("pods --watch")];
     // Of those that run, the one that has run longest changes least often.
     let running = pods.iter().filter(|pod| pod.state() == PodState::Running);
     if let Some(pod) = running.min_by_key(|pod| (pod.started_at, &pod.id)) {
-        let id = format!(r#"{{"id": "{}"}}"#, short(&pod.id));
-        commands.push(grpcurl(address, &id, "v1alpha.PublicAPI/InspectPod"));
+        commands.push(rktctl(&format!("logs {} -f", short(&pod.id))));
     }
+    commands.extend([
+        format!("cargo run --release -p rkt-conformance -- run --connect {address}"),
+        format!("cargo run --release -p rkt-sim -- show {}", dir.display()),
+        format!(
+            "grpcurl -plaintext {} v1alpha.PublicAPI/ListPods",
+            target(address)
+        ),
+    ]);
     commands
 }
 
-/// The line that asks with grpcurl. `data` is JSON or nothing.
-fn grpcurl(address: &str, data: &str, what: &str) -> String {
-    let mut line = "grpcurl -plaintext".to_owned();
-    if !data.is_empty() {
-        line += &format!(" -d '{data}'");
-    }
+/// An address as grpcurl takes it.
+fn target(address: &str) -> String {
     match address.strip_prefix("unix:") {
-        Some(path) => line += &format!(" -unix {path}"),
-        None => line += &format!(" {address}"),
+        Some(path) => format!("-unix {path}"),
+        None => address.to_owned(),
     }
-    line + " " + what
 }
 
 #[cfg(test)]
@@ -50,19 +49,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_fit_the_address() {
-        assert_eq!(
-            grpcurl("[::1]:1", r#"{"id": "a"}"#, "S/M"),
-            r#"grpcurl -plaintext -d '{"id": "a"}' [::1]:1 S/M"#
-        );
-        assert_eq!(
-            grpcurl("unix:/run/api.sock", "", "S/M"),
-            "grpcurl -plaintext -unix /run/api.sock S/M"
-        );
+    fn grpcurl_has_its_own_way_with_sockets() {
+        assert_eq!(target("[::1]:1"), "[::1]:1");
+        assert_eq!(target("unix:/run/api.sock"), "-unix /run/api.sock");
     }
 
     #[test]
-    fn the_pod_that_has_run_longest_is_inspected() {
+    fn the_pod_that_has_run_longest_is_followed() {
         let place = Place {
             dir: "/tmp/rkt".into(),
             address: "[::1]:1".to_owned(),
@@ -78,13 +71,12 @@ mod tests {
             pod("bbbbbbbb-2", PodState::Running, 3),
             pod("cccccccc-3", PodState::Running, 2),
         ];
-        let inspects = |pods| {
+        let follows = |pods| {
             let commands = commands(&place, pods);
-            commands.into_iter().find(|line| line.contains("Inspect"))
+            commands.into_iter().find(|line| line.contains("logs"))
         };
-        let line =
-            r#"grpcurl -plaintext -d '{"id": "cccccccc"}' [::1]:1 v1alpha.PublicAPI/InspectPod"#;
-        assert_eq!(inspects(&pods).as_deref(), Some(line));
-        assert_eq!(inspects(&pods[..1]), None);
+        let line = "cargo run --release --bin rktctl -- --address [::1]:1 logs cccccccc -f";
+        assert_eq!(follows(&pods).as_deref(), Some(line));
+        assert_eq!(follows(&pods[..1]), None);
     }
 }
