@@ -20,8 +20,9 @@ pub fn commands(place: &Place, pods: &[Pod]) -> Vec<String> {
     let rktctl =
         |what: &str| format!("cargo run --release --bin rktctl -- --address {address} {what}");
     let mut commands = vec![rktctl("pods --watch")];
-    // Of those that run, the one that has run longest changes least often.
-    let running = pods.iter().filter(|pod| pod.state() == PodState::Running);
+    // Of those that have started, the one that has run longest changes least often.
+    let started = |pod: &&Pod| pod.state() == PodState::Running && pod.started_at != 0;
+    let running = pods.iter().filter(started);
     if let Some(pod) = running.min_by_key(|pod| (pod.started_at, &pod.id)) {
         commands.push(rktctl(&format!("logs {} -f", short(&pod.id))));
     }
@@ -70,6 +71,7 @@ mod tests {
             pod("aaaaaaaa-1", PodState::Exited, 1),
             pod("bbbbbbbb-2", PodState::Running, 3),
             pod("cccccccc-3", PodState::Running, 2),
+            pod("dddddddd-4", PodState::Running, 0),
         ];
         let follows = |pods| {
             let commands = commands(&place, pods);
