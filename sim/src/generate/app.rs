@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rkt_api::formats::journal::Field;
 use serde_json::json;
 
-use super::{Clock, Error, Mistake, Stream, image::Images, is_name, stream::Dice, words};
+use super::{Clock, Error, Mistake, Stream, images::Images, is_name, stream::Dice, words};
 use crate::{
     spec::{App, Image, Isolator, LogEntry, LogLine, Mount, Phase, Pod, Settings},
     spec_file::{AppSpec, Brief, LogSpec, Path, PodSpec},

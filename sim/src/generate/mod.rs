@@ -8,6 +8,7 @@
 mod app;
 mod error;
 mod image;
+mod images;
 mod journal;
 mod pod;
 mod stream;
@@ -25,7 +26,7 @@ use crate::{
     spec::{Fault, HostSpec},
     spec_file::{self, Brief, FaultSpec, GenerateSpec, Path, SpecFile},
 };
-use image::Images;
+use images::Images;
 use pod::Pods;
 use stream::Stream;
 use time::Clock;

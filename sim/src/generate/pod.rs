@@ -6,10 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
 
 use super::{
-    Clock, Error, Mistake, Stream,
-    app::Apps,
-    image::{Images, one_of},
-    is_name, words,
+    Clock, Error, Mistake, Stream, app::Apps, image::one_of, images::Images, is_name, words,
 };
 use crate::{
     spec::{
