@@ -10,8 +10,8 @@ use super::duration;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// How many connections may be open in all; for more, those by which no call is under way make
-    /// room, and where there are none, newcomers are closed
+    /// How many connections may be open in all; for more, those that were not used for longest make
+    /// room, but for those by which streams are open, which may be seven in eight
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4096)]
     max_connections: usize,
 

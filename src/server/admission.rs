@@ -34,6 +34,8 @@ use crate::service::Connection;
 pub(super) struct Admission {
     /// One permit for each stream that may still be opened.
     streams: Arc<Semaphore>,
+    /// One permit for each connection that may still have streams.
+    streaming: Arc<Semaphore>,
     /// One permit for each byte that may still be taken in.
     request_buffer: Arc<Semaphore>,
     unread: Unread,
@@ -46,6 +48,7 @@ impl Admission {
     pub(super) fn new(limits: &Limits, counters: Counters) -> Self {
         Self {
             streams: permits(limits.streams),
+            streaming: permits(limits.streaming_connections()),
             request_buffer: permits(limits.request_buffer_bytes),
             unread: Unread::new(limits.answer_buffer_bytes),
             header_bytes: usize::try_from(limits.header_bytes).unwrap_or(usize::MAX),
@@ -63,21 +66,28 @@ impl Admission {
         &self,
         request: &Request<Body>,
         method: &Method,
-    ) -> Result<Option<OwnedSemaphorePermit>, Status> {
+        connection: &Connection,
+    ) -> Result<Option<StreamPlace>, Status> {
         if request_headers::size_bytes(request) > self.header_bytes {
             self.counters.refuse_call(CallRefusal::Headers);
             let max = self.header_bytes;
             let message = format!("the headers are larger than {max} bytes");
             return Err(Status::resource_exhausted(message));
         }
-        method.is_streaming.then(|| self.stream()).transpose()
-    }
-
-    fn stream(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permit = Arc::clone(&self.streams).try_acquire_owned();
-        permit.map_err(|_| {
+        if !method.is_streaming {
+            return Ok(None);
+        }
+        let place = self.stream_place(connection);
+        place.map(Some).ok_or_else(|| {
             self.counters.refuse_call(CallRefusal::Streams);
             Status::resource_exhausted("as many streams are open as may be")
+        })
+    }
+
+    fn stream_place(&self, connection: &Connection) -> Option<StreamPlace> {
+        Some(StreamPlace {
+            _stream: Arc::clone(&self.streams).try_acquire_owned().ok()?,
+            _connection: connection.begin_stream(&self.streaming)?,
         })
     }
 
@@ -123,12 +133,12 @@ where
         let admission = &self.admission;
         let (place, _) = method::find(request.uri().path());
         let method = &METHODS[place];
-        let open = match admission.admit(&request, method) {
+        let connection = request.extensions().get().cloned().unwrap_or_default();
+        let open = match admission.admit(&request, method, &connection) {
             Ok(open) => open,
             Err(status) => return Box::pin(async move { Ok(status.into_http()) }),
         };
         let may_take = admission.timeout(request.headers());
-        let connection = request.extensions().get().cloned().unwrap_or_default();
         let taken = Taken::default();
         // Of many requests one is held at a time, which is small: see [`SMALL_BYTES`].
         let request = match method.is_client_streaming {
@@ -173,7 +183,13 @@ struct Answer {
     connection: Connection,
     admission: Admission,
     /// Of a stream: its place, and the room that its request takes.
-    _open: Option<(OwnedSemaphorePermit, Taken)>,
+    _open: Option<(StreamPlace, Taken)>,
+}
+
+/// The place of a stream among all, and that of its connection among those that have streams.
+struct StreamPlace {
+    _stream: OwnedSemaphorePermit,
+    _connection: Arc<OwnedSemaphorePermit>,
 }
 
 impl Answer {

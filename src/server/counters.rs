@@ -18,7 +18,7 @@ pub(crate) struct Counters {
     connections_refused: Family<ConnectionLabels, Counter>,
     /// How often accepting failed because something ran out, such as descriptors.
     pub(super) accept_errors: Counter,
-    /// Connections without a call under way that made room for others.
+    /// Connections without streams that made room for others.
     pub(super) connections_displaced: Counter,
     /// Connections that were closed since their clients said nothing for too long.
     pub(super) keepalive_timeouts: Counter,
@@ -39,7 +39,7 @@ struct ConnectionLabels {
 /// Why a connection was closed before any call could come by it.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// As many as may be are open, and calls are under way by all of them.
+    /// As many as may be are open, and streams by all of them.
     Limit,
     /// It took too long to say that it speaks TLS and HTTP/2.
     Timeout,
@@ -149,7 +149,7 @@ impl Counters {
         );
         registry.register(
             "rkt_api_connections_displaced",
-            "Connections without a call under way that were closed to make room for others",
+            "Connections without streams that were closed to make room for others",
             self.connections_displaced.clone(),
         );
         registry.register(

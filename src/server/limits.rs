@@ -12,7 +12,8 @@ pub(super) const SMALL_BYTES: usize = 16 << 10;
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// How many connections may be open in all. Those who come when there are as many get the
-    /// place of one by which no call is under way; where there is none, they are closed.
+    /// place of that which was not used for longest, but for those by which streams are open; these
+    /// may be seven in eight.
     pub connections: usize,
     /// How long a client may take to say that it speaks TLS, where it has to, and HTTP/2; then
     /// its connection is closed.
@@ -54,6 +55,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How many connections may have streams: one in eight is left to those who come and ask.
+    pub(super) fn streaming_connections(&self) -> usize {
+        self.connections - self.connections / 8
+    }
+
     /// How long a client may say nothing before its connection is closed. `None`: for ever.
     pub(super) fn silence_max(&self) -> Option<Duration> {
         let is_asked = !self.keepalive_interval.is_zero();

@@ -1,5 +1,7 @@
-//! The places of open connections, so many in all. When all are taken, a newcomer gets that of a
-//! connection by which no call is under way: who connects and asks for nothing keeps nobody out.
+//! The places of open connections, so many in all. When all are taken, a newcomer gets that of the
+//! connection that was not used for longest, but for those by which streams are open; these can
+//! take all places but some. So whoever has many connections, idle or half asked or with answers
+//! that are not read, keeps nobody out, and one that was just made has time to ask.
 
 use std::{
     collections::BTreeMap,
@@ -43,8 +45,8 @@ impl Places {
         }
     }
 
-    /// A place for this connection: one that is free, else that of the connection that is least
-    /// used, which is cut. `None` when calls are under way by all of them.
+    /// A place for this connection: one that is free, else that of the connection that was not
+    /// used for longest, which is cut. `None` when streams are open by all of them.
     pub(super) fn take(&self, connection: Connection) -> Option<Place> {
         let mut taken = self.lock();
         if taken.oldest_first.len() >= self.max {
@@ -70,12 +72,12 @@ impl Places {
 }
 
 impl Taken {
-    /// Takes its place from the connection that is least used, if one is idle.
+    /// Takes its place from the connection that was not used for longest, if one has no stream.
     fn displace(&mut self) -> Option<Connection> {
         let idle = self
             .oldest_first
             .iter()
-            .filter_map(|(number, connection)| Some((connection.idle()?, *number)));
+            .filter_map(|(number, connection)| Some((connection.idle_since()?, *number)));
         let (_, number) = idle.min()?;
         self.oldest_first.remove(&number)
     }
@@ -104,6 +106,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::server::limits::permits;
 
     fn places(connections: usize) -> Places {
         let limits = Limits {
@@ -118,27 +121,31 @@ mod tests {
     }
 
     #[test]
-    fn who_does_least_with_a_place_makes_room() {
-        let [calling, recent, former, unused] = std::array::from_fn(|_| Connection::default());
+    fn who_was_not_used_for_longest_makes_room_but_for_streams() {
+        let [streaming, calling, recent, unused] = std::array::from_fn(|_| Connection::default());
         let places = places(4);
         let take = |connection: &Connection| places.take(connection.clone());
-        let mut held: Vec<_> = [&recent, &calling, &unused, &former].map(take).into();
-        for connection in [&former, &recent, &calling] {
-            connection.begin_call();
-        }
-        former.end_call();
+        let mut held: Vec<_> = [&recent, &streaming, &calling, &unused].map(take).into();
+        let stream = streaming.begin_stream(&permits(1)).unwrap();
+        calling.begin_call();
+        recent.begin_call();
         recent.end_call();
-        // Who has come and never asked, then who has not asked for longest.
-        for next in [&unused, &former, &recent] {
-            assert!(!is_cut(next));
-            let newcomer = Connection::default();
-            newcomer.begin_call();
-            held.push(take(&newcomer));
-            assert!(is_cut(next));
+        let newcomers = [(); 3].map(|()| Connection::default());
+        for (oldest, newcomer) in [&unused, &calling, &recent].into_iter().zip(&newcomers) {
+            assert!(!is_cut(oldest));
+            held.push(take(newcomer));
+            assert!(is_cut(oldest));
         }
-        assert!(take(&Connection::default()).is_none());
-        assert!(!is_cut(&calling));
+        assert!(!is_cut(&streaming));
         assert_eq!(places.counters.connections_displaced.get(), 3);
+
+        let all = permits(3);
+        let streams = newcomers.map(|newcomer| newcomer.begin_stream(&all).unwrap());
+        assert!(take(&Connection::default()).is_none());
+        drop(stream);
+        held.push(take(&Connection::default()));
+        assert!(is_cut(&streaming));
+        drop(streams);
     }
 
     #[test]

@@ -4,11 +4,11 @@
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Instant,
 };
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,20 +45,23 @@ struct State {
 }
 
 /// The calls that have come by a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Calls {
     under_way: u32,
-    /// When the last one ended; `None` when none has.
-    ended_at: Option<Instant>,
+    /// When the last one began or ended, or else when the connection was made.
+    used_at: Instant,
+    /// What all streams that are open share.
+    streaming: Weak<OwnedSemaphorePermit>,
 }
 
-/// For how long no call has been under way by a connection. The least is the longest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Idle {
-    /// None ever was.
-    SinceEver,
-    /// Since the last one ended.
-    Since(Instant),
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            under_way: 0,
+            used_at: Instant::now(),
+            streaming: Weak::new(),
+        }
+    }
 }
 
 impl Connection {
@@ -79,6 +82,7 @@ impl Connection {
     pub(crate) fn begin_call(&self) -> u32 {
         let mut calls = self.calls();
         calls.under_way += 1;
+        calls.used_at = Instant::now();
         calls.under_way
     }
 
@@ -86,13 +90,29 @@ impl Connection {
     pub(crate) fn end_call(&self) {
         let mut calls = self.calls();
         calls.under_way -= 1;
-        calls.ended_at = Some(Instant::now());
+        calls.used_at = Instant::now();
     }
 
-    /// For how long no call has been under way; `None` when one is.
-    pub(crate) fn idle(&self) -> Option<Idle> {
+    /// What a stream holds for as long as it is open, the same for all of this connection. With the
+    /// first of them it is taken from `connections`; `None` when there is no more.
+    pub(crate) fn begin_stream(
+        &self,
+        connections: &Arc<Semaphore>,
+    ) -> Option<Arc<OwnedSemaphorePermit>> {
+        let mut calls = self.calls();
+        if let Some(streaming) = calls.streaming.upgrade() {
+            return Some(streaming);
+        }
+        let streaming = Arc::clone(connections).try_acquire_owned().ok()?;
+        let streaming = Arc::new(streaming);
+        calls.streaming = Arc::downgrade(&streaming);
+        Some(streaming)
+    }
+
+    /// When anything was asked or answered by it last; `None` while streams are open.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         let calls = self.calls();
-        (calls.under_way == 0).then(|| calls.ended_at.map_or(Idle::SinceEver, Idle::Since))
+        (calls.streaming.strong_count() == 0).then_some(calls.used_at)
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {

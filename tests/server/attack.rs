@@ -12,9 +12,8 @@
 //! * 10,000 streams are open all the while. Those that are more than may be are RESOURCE_EXHAUSTED,
 //!   and calls that are no streams are none the worse for it.
 //!
-//! What is not promised: a place among `--max-connections` that are open, where calls are under way
-//! by all of them. Who opens a stream and stays has one, so such attackers stay below here; `limits`
-//! tests what happens beyond. A connection that is refused as it comes is tried again, by honest
+//! What is not promised: a place among `--max-streams`, and that a connection stays open where
+//! there are too many and nothing is asked by it. One that is closed is tried again, by honest
 //! clients too.
 //!
 //! What was tried, how often, and what came back is counted (`tally`), printed, and has to be what

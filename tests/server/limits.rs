@@ -19,7 +19,7 @@ use rkt_api::{
 };
 use rkt_sim::spec::Phase;
 use serde_json::json;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming, transport::Endpoint};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest,
@@ -88,7 +88,7 @@ async fn more_connections_than_may_be_are_closed() {
 
     drop((stream, second));
     let has_room = async {
-        let endpoint = tonic::transport::Endpoint::from_shared(server.url()).unwrap();
+        let endpoint = Endpoint::from_shared(server.url()).unwrap();
         loop {
             if let Ok(channel) = endpoint.connect().await {
                 let answer = Client::new(channel).get_info(GetInfoRequest {}).await;
@@ -103,6 +103,52 @@ async fn more_connections_than_may_be_are_closed() {
     get_info(&mut first).await;
     let log = server.end().await;
     assert_eq!(log.matches("as many connections").count(), 1, "{log}");
+}
+
+/// Nor do those who have streams, who ask by halves, or who do not read what they are told.
+#[tokio::test]
+async fn many_who_are_busy_keep_nobody_out() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &["--max-connections=16", METRICS]);
+    let address = &server.addresses()[0];
+    let mut client = server.client().await;
+    let mut stays = listen(&mut client).await.unwrap();
+    let deaf = [
+        PREFACE.to_vec(),
+        settings(&[(INITIAL_WINDOW_SIZE, 0)]),
+        call(1, "GetInfo", &[]),
+    ];
+    for hello in [
+        [HELLO.to_vec(), call(1, "ListenEvents", &[])].concat(),
+        [HELLO.to_vec(), begin_call(1, "InspectPod")].concat(),
+        [HELLO.to_vec(), begin_call(1, "GetLogs")].concat(),
+        deaf.concat(),
+    ] {
+        let ask = || {
+            let mut socket = silent(address);
+            // It may be closed already.
+            let _ = socket.write_all(&hello);
+            socket
+        };
+        let _busy: Vec<_> = (0..30).map(|_| ask()).collect();
+        let full = || Metrics::of(&server).value("rkt_api_connections_open") >= 16.0;
+        eventually("as many are open as may be", full);
+        for _ in 0..10 {
+            let newcomer = async {
+                // It takes its turn after those that came before it.
+                let endpoint = Endpoint::from_shared(server.url()).unwrap();
+                while (Client::new(endpoint.connect_lazy())
+                    .get_info(GetInfoRequest {})
+                    .await)
+                    .is_err()
+                {}
+            };
+            at_once("GetInfo", newcomer).await;
+        }
+    }
+    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
+    let told = at_once("the stream is open still", stays.message()).await;
+    assert!(told.unwrap().is_some());
 }
 
 /// Those by which nothing is asked make room, and only those.
@@ -486,7 +532,7 @@ async fn fill_request_buffer(server: &Server, client: &mut Client, method: &str)
 async fn calls_may_have_many_small_requests() {
     let host = TempHost::create();
     let server = Server::start(host.dir(), &["--request-buffer-bytes=1"]);
-    let endpoint = tonic::transport::Endpoint::from_shared(server.url()).unwrap();
+    let endpoint = Endpoint::from_shared(server.url()).unwrap();
     let reflection = ServerReflectionClient::new(endpoint.connect().await.unwrap());
     let answers = async |length: usize, count: usize| {
         let request = ServerReflectionRequest {

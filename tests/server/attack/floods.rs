@@ -119,19 +119,25 @@ async fn connections_dropped(target: Target) {
 }
 
 /// Takes as many places as there are among those who speak, or have not said yet what they speak,
-/// and more.
+/// and more. The former so slowly that others have time to run into their limits meanwhile.
 async fn idle_connections(target: Target, speaks: bool) {
-    let name = match speaks {
-        true => "flood: connections that ask for nothing",
-        false => "flood: connections that say nothing",
+    let (name, at_a_time) = match speaks {
+        true => ("flood: connections that ask for nothing", 4),
+        false => ("flood: connections that say nothing", 20),
     };
-    let kind = target.tally.kind(name, &["closed"], &["open to the end"]);
+    let must: &[_] = match speaks && !target.is_long() {
+        true => &[],
+        false => &["closed"],
+    };
+    let kind = target
+        .tally
+        .kind(name, must, &["closed", "open to the end"]);
     let room = Arc::new(Semaphore::new(IDLE));
     let mut idle = JoinSet::new();
     let mut turns = target.turns(Duration::from_millis(100));
     while turns.next().await {
         while idle.try_join_next().is_some() {}
-        for _ in 0..20 {
+        for _ in 0..at_a_time {
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                 break;
             };
