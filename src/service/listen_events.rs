@@ -28,8 +28,8 @@ const EVENTS_PER_MESSAGE: usize = 1000;
 /// default.
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// How long a listener may take to read before what waits for it is counted: however much
-/// happens at once, none is slow that reads on.
+/// How long a listener may take to read before what waits for it is counted, and when the server
+/// goes down, before it is ended: however much happens at once, none is slow that reads on.
 const HURRY: Duration = Duration::from_secs(1);
 
 /// How long a listener that was too slow has to read that it was, before it is cut off (E-14).
@@ -133,6 +133,7 @@ impl Listener {
     /// Sends events until the stream comes to its end, in good order or with an error.
     async fn listen(&mut self) -> Result<(), Status> {
         loop {
+            let is_draining = *self.draining.borrow() || self.draining.has_changed().is_err();
             let left = self.until_s.map(|until_s| {
                 let until = Duration::from_secs(until_s.unsigned_abs());
                 until.saturating_sub(self.service.streams.clock.unix_time())
@@ -150,10 +151,14 @@ impl Listener {
             if is_over {
                 return Ok(());
             }
+            // Not before: what happened until then has to be told (E-12).
+            if is_draining {
+                return Err(going_down());
+            }
             let sleep = left.map_or(Duration::MAX, |left| left.min(clock::LOOK_AGAIN));
             tokio::select! {
                 biased;
-                _ = self.draining.wait_for(|is_draining| *is_draining) => return Err(going_down()),
+                _ = self.draining.wait_for(|is_draining| *is_draining) => {}
                 () = self.sender.closed() => return Ok(()),
                 _ = self.more.changed() => {}
                 () = tokio::time::sleep(sleep) => {}
@@ -215,7 +220,12 @@ impl Listener {
             next: self.next.max(self.live_from),
         };
         let is_slow = tokio::time::sleep(HURRY);
-        tokio::pin!(is_slow);
+        let has_ended = async {
+            // A server that is gone has nothing more to say either.
+            let _ = draining.wait_for(|is_draining| *is_draining).await;
+            tokio::time::sleep(HURRY).await;
+        };
+        tokio::pin!(is_slow, has_ended);
         loop {
             tokio::select! {
                 biased;
@@ -228,7 +238,7 @@ impl Listener {
                     permit.send(Ok(ListenEventsResponse { events }));
                     return Ok(true);
                 }
-                _ = draining.wait_for(|is_draining| *is_draining) => return Err(going_down()),
+                () = has_ended.as_mut() => return Err(going_down()),
                 () = is_slow.as_mut(), if !is_slow.is_elapsed() => {}
                 _ = more.changed(), if is_slow.is_elapsed() => {}
             }

@@ -1,5 +1,5 @@
 //! Streams while somebody sets the clock back and forth: nothing is lost, nothing comes twice, and
-//! they begin and end when the clock says so.
+//! they begin and end when the clock says so, or the server goes down.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -31,7 +31,7 @@ struct Host {
     data_dir: tempfile::TempDir,
     service: Service,
     hand: HandSet,
-    _drain: watch::Sender<bool>,
+    drain: watch::Sender<bool>,
 }
 
 impl Host {
@@ -66,7 +66,7 @@ impl Host {
             data_dir,
             service,
             hand,
-            _drain: drain,
+            drain,
         }
     }
 
@@ -248,6 +248,22 @@ async fn listening_ends_by_the_clock() {
     // Nothing else happens.
     host.set(2 * HOUR_S);
     assert!(next(&mut events).await.is_none());
+}
+
+/// E-12
+#[tokio::test]
+async fn what_happened_before_the_end_is_told() {
+    let host = Host::create();
+    let mut events = host.listen(None, None).await;
+    // Told one by one, of which the channel takes but the first.
+    for number in 1..=3 {
+        host.prepare(number).await;
+        tokio::task::yield_now().await;
+    }
+    host.drain.send_replace(true);
+    assert_eq!(hear(&mut events, 3).await, [(1, 0), (2, 0), (3, 0)]);
+    let end = timeout(DEADLINE, events.next()).await.unwrap().unwrap();
+    assert_eq!(end.unwrap_err().code(), tonic::Code::Unavailable);
 }
 
 /// L-4, L-6, L-11
