@@ -44,8 +44,9 @@ pub(super) async fn answer(
 ) -> Result<Events, Status> {
     service.requests.check_events(&filter)?;
     let history = service.inventory.history().await?;
-    let live_from = history.next();
+    // In this order: what happens after the call is not told with a later time than to others.
     let now_s = service.streams.clock.unix_time_s();
+    let live_from = history.next();
     let set = |time_s: i64| (time_s > 0).then_some(time_s);
     let until_s = set(filter.until_time);
     let first = match set(filter.since_time) {
