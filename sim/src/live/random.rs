@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use rand::{
@@ -60,7 +61,7 @@ pub struct Lives {
     rng: ChaCha12Rng,
     pods_max: usize,
     /// All images that may be imported, by id.
-    catalogue: BTreeMap<String, Import>,
+    catalogue: Arc<BTreeMap<String, Import>>,
 }
 
 /// What could happen next. The details are made up once it has been chosen.
@@ -97,8 +98,18 @@ impl Lives {
         Ok(Self {
             rng: ChaCha12Rng::seed_from_u64(seed),
             pods_max,
-            catalogue,
+            catalogue: Arc::new(catalogue),
         })
+    }
+
+    /// Lives of as many pods from another seed, without making all images again.
+    #[must_use]
+    pub fn reseeded(&self, seed: u64) -> Self {
+        Self {
+            rng: ChaCha12Rng::seed_from_u64(seed),
+            pods_max: self.pods_max,
+            catalogue: Arc::clone(&self.catalogue),
+        }
     }
 
     /// The next step on a host in this state; a player can always play it.
@@ -382,6 +393,14 @@ mod tests {
         };
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));
+    }
+
+    #[test]
+    fn another_seed_is_like_new() {
+        let state = HostState::default();
+        let mut new = Lives::new(2, 10).unwrap();
+        let mut reseeded = Lives::new(1, 10).unwrap().reseeded(2);
+        assert_eq!(reseeded.next(&state), new.next(&state));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct AppState {
 
 impl PodState {
     /// A pod of which nothing is known but where it lies.
-    pub(super) fn new(phase: Phase) -> Self {
+    pub fn new(phase: Phase) -> Self {
         Self {
             phase,
             locked: false,
