@@ -23,6 +23,7 @@ mod kills;
 mod lifecycle;
 mod limits;
 mod listeners;
+mod lives;
 mod logs;
 mod logs_truth;
 mod manager;

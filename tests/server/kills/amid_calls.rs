@@ -31,7 +31,7 @@ use crate::{
     fresh::{check, images, inspect, list, setting, state},
     hosts::{self, TempHost},
     journals::{Journal, following, message},
-    listeners::{expected, of_pods, told},
+    lives::{expected, of_pods, told},
     read_only::{tree, unchanged},
     support::{Client, Server, at_once, command, connect, eventually},
 };

@@ -17,7 +17,7 @@ use crate::{
     fresh::{check, images, inspect, list, setting, state},
     hosts,
     journals::{Journal, following, lines_of, message, next, of},
-    listeners::{expected, of_pods, told},
+    lives::{expected, of_pods, told},
     support::{Client, at_once},
 };
 
