@@ -338,6 +338,26 @@ impl Watcher {
         std::mem::take(&mut lock(&self.0).known.pods)
     }
 
+    /// Where pods have gone, as far as it was taken in and was not asked for: what else has
+    /// happened to them shows when they are read anew.
+    pub(super) fn moves(&self) -> Vec<PodChange> {
+        let PodNews {
+            mut changes,
+            overflowed,
+        } = self.pod_news();
+        changes.retain(|change| matches!(change, PodChange::Entered(..) | PodChange::Left(..)));
+        match overflowed {
+            true => Vec::new(),
+            false => changes,
+        }
+    }
+
+    /// Takes in what another one was told before this one: a pod may have come and gone meanwhile.
+    pub(super) fn begin_with(&self, moves: Vec<PodChange>) {
+        let changes = &mut lock(&self.0).known.pods.changes;
+        changes.splice(..0, moves);
+    }
+
     /// What has happened to the image store, as far as it was taken in.
     pub(super) fn store_news(&self) -> StoreNews {
         std::mem::take(&mut lock(&self.0).known.store)

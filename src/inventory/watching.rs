@@ -185,11 +185,16 @@ impl Watching {
             watch.is_whole = now.0.iter().all(Option::is_some);
             *anchors = now;
             watch.generation += 1;
+            let moves = match &watch.watcher {
+                Some(watcher) if !pods && watcher.drain() => watcher.moves(),
+                _ => Vec::new(),
+            };
             // Before the new one: watches are limited.
             watch.watcher = None;
             *retry_at = Instant::now() + RETRY;
             match self.begin() {
                 Ok(watcher) => {
+                    watcher.begin_with(moves);
                     watch.watcher = Some(Arc::new(watcher));
                     *said = None;
                 }
@@ -245,4 +250,49 @@ fn silent(path: &Path) -> Option<&'static str> {
     let stat = statfs(path).ok()?;
     let found = SILENT.iter().find(|(magic, _)| *magic == stat.f_type);
     found.map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use std::fs;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{inventory::watcher::PodChange, layout::Phase};
+
+    #[test]
+    fn what_was_not_asked_for_is_kept_when_watching_begins_anew() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let phase = |phase: Phase| data_dir.path().join(layout::PODS).join(phase.dir_name());
+        for each in Phase::ALL {
+            fs::create_dir_all(phase(each)).unwrap();
+        }
+        let data_dir = data_dir.path().to_owned();
+        let watching = Watching::new(data_dir, true, 100, Gauge::default());
+        let before = watching.look();
+        let id = Uuid::from_u128(1);
+        let at = |each| phase(each).join(id.to_string());
+        fs::create_dir(at(Phase::Embryo)).unwrap();
+        fs::rename(at(Phase::Embryo), at(Phase::Prepare)).unwrap();
+        fs::remove_dir(at(Phase::Prepare)).unwrap();
+        watching.begin_anew();
+        let after = watching.look();
+        assert_eq!(after.generation, before.generation + 1);
+        let news = after.watcher.unwrap().pod_news();
+        let moves = news.changes.iter().map(|change| match change {
+            PodChange::Entered(of, phase, _) if *of == id => ("in", *phase),
+            PodChange::Left(of, phase, _) if *of == id => ("out", *phase),
+            other => panic!("{other:?}"),
+        });
+        let expected = [
+            ("in", Phase::Embryo),
+            ("out", Phase::Embryo),
+            ("in", Phase::Prepare),
+            ("out", Phase::Prepare),
+        ];
+        assert_eq!(moves.collect::<Vec<_>>(), expected);
+    }
 }
