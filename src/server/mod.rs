@@ -70,6 +70,9 @@ const LOCAL_RESETS_MAX: usize = 1024;
 /// How long calls under way may take once the server has been told to end (SV-2).
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the server may look for what happened before it was told to end.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// Why the server cannot start, in one plain sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -317,6 +320,8 @@ impl Server {
             () = shutdown => {}
             Some(ended) = listeners.join_next() => ended??,
         }
+        // Of what happened until now listeners are told, if it can be known in time.
+        let _ = timeout(LAST_LOOK, self.inventory.history()).await;
         self.drain.send_replace(true);
         // Who watches is told before connections are.
         health.join_next().await;

@@ -6,7 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -28,8 +31,9 @@ const EVENTS_PER_MESSAGE: usize = 1000;
 /// default.
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// How long a listener may take to read before what waits for it is counted, and when the server
-/// goes down, before it is ended: however much happens at once, none is slow that reads on.
+/// How long a listener may take to read before what waits for it is counted: however much
+/// happens at once, none is slow that reads on. And how long it may take to hear what there is, when
+/// the server goes down.
 const HURRY: Duration = Duration::from_secs(1);
 
 /// How long a listener that was too slow has to read that it was, before it is cut off (E-14).
@@ -79,6 +83,7 @@ pub(super) async fn answer(
         told_s: i64::MIN,
         connection,
         draining: service.streams.draining.clone(),
+        ends_at: None,
         sender,
     };
     tokio::spawn(listener.run());
@@ -110,6 +115,8 @@ struct Listener {
     told_s: i64,
     connection: Connection,
     draining: watch::Receiver<bool>,
+    /// When the stream ends because the server goes down, once that is known.
+    ends_at: Option<Instant>,
     sender: mpsc::Sender<Result<ListenEventsResponse, Status>>,
 }
 
@@ -118,6 +125,8 @@ impl Listener {
         let Err(status) = self.listen().await else {
             return;
         };
+        self.note_drain();
+        let patience = self.ends_at.map_or(LAST_WORD, |_| HURRY);
         // The listener gets to know, unless it reads not even that.
         let told = async {
             // Whether it has gone or has been told, it is over.
@@ -125,7 +134,7 @@ impl Listener {
             self.sender.closed().await;
             self.connection.is_flowing().await;
         };
-        if tokio::time::timeout(LAST_WORD, told).await.is_err() {
+        if tokio::time::timeout(patience, told).await.is_err() {
             tracing::info!("a client does not read its stream of events, and is cut off");
             self.connection.cut();
         }
@@ -134,7 +143,7 @@ impl Listener {
     /// Sends events until the stream comes to its end, in good order or with an error.
     async fn listen(&mut self) -> Result<(), Status> {
         loop {
-            let is_draining = *self.draining.borrow() || self.draining.has_changed().is_err();
+            self.note_drain();
             let left = self.until_s.map(|until_s| {
                 let until = Duration::from_secs(until_s.unsigned_abs());
                 until.saturating_sub(self.service.streams.clock.unix_time())
@@ -153,7 +162,7 @@ impl Listener {
                 return Ok(());
             }
             // Not before: what happened until then has to be told (E-12).
-            if is_draining {
+            if self.ends_at.is_some() {
                 return Err(going_down());
             }
             let sleep = left.map_or(Duration::MAX, |left| left.min(clock::LOOK_AGAIN));
@@ -164,6 +173,13 @@ impl Listener {
                 _ = self.more.changed() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
+        }
+    }
+
+    fn note_drain(&mut self) {
+        // A server that is gone has nothing more to say either.
+        if *self.draining.borrow() || self.draining.has_changed().is_err() {
+            self.ends_at.get_or_insert_with(|| Instant::now() + HURRY);
         }
     }
 
@@ -209,6 +225,8 @@ impl Listener {
     /// Sends these events, when the listener has read enough of those before. `false` when it
     /// has gone.
     async fn send(&mut self, events: Vec<Event>) -> Result<bool, Status> {
+        self.note_drain();
+        let ends_at = self.ends_at;
         let mut more = self.more.clone();
         let mut draining = self.draining.clone();
         let mut waiting = Waiting {
@@ -222,9 +240,14 @@ impl Listener {
         };
         let is_slow = tokio::time::sleep(HURRY);
         let has_ended = async {
-            // A server that is gone has nothing more to say either.
-            let _ = draining.wait_for(|is_draining| *is_draining).await;
-            tokio::time::sleep(HURRY).await;
+            let ends_at = match ends_at {
+                Some(ends_at) => ends_at,
+                None => {
+                    let _ = draining.wait_for(|is_draining| *is_draining).await;
+                    Instant::now() + HURRY
+                }
+            };
+            tokio::time::sleep_until(ends_at).await;
         };
         tokio::pin!(is_slow, has_ended);
         loop {

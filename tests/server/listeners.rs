@@ -21,6 +21,7 @@ use crate::{
     metrics::{self, scrape::Metrics},
     support::{DEADLINE, Server, at_once, eventually},
 };
+use tonic::Code;
 
 /// A client that speaks HTTP/2 by hand, so that nothing is read that it does not read itself.
 struct Deaf(TcpStream);
@@ -126,4 +127,24 @@ async fn who_does_not_read_is_cut_off_and_harms_nobody() {
     reader
         .hear("the others hear on", |heard| heard.len() >= all)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_does_not_keep_the_server_from_ending() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &[metrics::LISTEN]);
+    let mut client = server.client().await;
+    look(&mut client).await;
+    let deaf = Deaf::listen(&server.addresses()[0], 65_535);
+    let mut reader = Listener::open(&mut client, EventFilter::default()).await;
+    // More than there is room for.
+    for number in 0..10 {
+        tokio::task::block_in_place(|| long_winded(host.dir(), hosts::id(number)));
+    }
+    reader.hear("all of them", |heard| heard.len() >= 30).await;
+    let (log, (_, end)) = tokio::join!(server.end(), reader.hear_out());
+    assert_eq!(end.unwrap_err().code(), Code::Unavailable);
+    assert!(log.contains("is cut off"), "{log}");
+    assert!(!log.contains("still connected"), "{log}");
+    tokio::task::block_in_place(|| assert!(deaf.ends_by_reset(), "a reset"));
 }
