@@ -11,7 +11,8 @@ use super::duration;
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
     /// How many connections may be open in all; for more, those that were not used for longest make
-    /// room, but for those by which streams are open, which may be seven in eight
+    /// room, but for those with streams, which may be seven in eight; streams of others are
+    /// RESOURCE_EXHAUSTED
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4096)]
     max_connections: usize,
 

@@ -77,18 +77,22 @@ impl Admission {
         if !method.is_streaming {
             return Ok(None);
         }
-        let place = self.stream_place(connection);
-        place.map(Some).ok_or_else(|| {
-            self.counters.refuse_call(CallRefusal::Streams);
-            Status::resource_exhausted("as many streams are open as may be")
-        })
-    }
-
-    fn stream_place(&self, connection: &Connection) -> Option<StreamPlace> {
-        Some(StreamPlace {
-            _stream: Arc::clone(&self.streams).try_acquire_owned().ok()?,
-            _connection: connection.begin_stream(&self.streaming)?,
-        })
+        let refuse = |reason, message| {
+            self.counters.refuse_call(reason);
+            Status::resource_exhausted(message)
+        };
+        let stream = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            let message = "as many streams are open as may be";
+            refuse(CallRefusal::Streams, message)
+        })?;
+        let connection = connection.begin_stream(&self.streaming).ok_or_else(|| {
+            let message = "as many connections have streams as may";
+            refuse(CallRefusal::Connections, message)
+        })?;
+        Ok(Some(StreamPlace {
+            _stream: stream,
+            _connection: connection,
+        }))
     }
 
     /// How long the call may take: as the server has it, or less when the client wants that.

@@ -63,6 +63,8 @@ pub(super) enum CallRefusal {
     Headers,
     /// As many streams as may be are open.
     Streams,
+    /// As many connections have streams as may.
+    Connections,
     /// As much of large requests is held as may be.
     RequestBuffer,
     /// As much of large answers waits to be read as may.
@@ -74,9 +76,10 @@ pub(super) enum CallRefusal {
 }
 
 impl CallRefusal {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Headers,
         Self::Streams,
+        Self::Connections,
         Self::RequestBuffer,
         Self::AnswerBuffer,
         Self::Filters,
@@ -99,6 +102,7 @@ impl EncodeLabelValue for CallRefusal {
         let name = match self {
             Self::Headers => "headers",
             Self::Streams => "streams",
+            Self::Connections => "connections",
             Self::RequestBuffer => "request_buffer",
             Self::AnswerBuffer => "answer_buffer",
             Self::Filters => "filters",

@@ -1,12 +1,12 @@
-//! The places of open connections, so many in all. When all are taken, a newcomer gets that of the
-//! connection that was not used for longest, but for those by which streams are open; these can
+//! The places of open connections, so many in all. When all are taken, a newcomer gets that of a
+//! connection that was not used for long, but for those by which streams are open; these can
 //! take all places but some. So whoever has many connections, idle or half asked or with answers
 //! that are not read, keeps nobody out, and one that was just made has time to ask.
 
 use std::{
-    collections::BTreeMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{counters::Counters, limits::Limits, trouble::Trouble};
@@ -25,7 +25,10 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Taken {
     next: u64,
-    oldest_first: BTreeMap<u64, Connection>,
+    connections: HashMap<u64, Connection>,
+    /// In which order connections are looked at that could make room, and when they were looked at
+    /// last. Also some that are gone.
+    turns: VecDeque<(u64, Instant)>,
     crowd: Trouble,
 }
 
@@ -45,23 +48,23 @@ impl Places {
         }
     }
 
-    /// A place for this connection: one that is free, else that of the connection that was not
-    /// used for longest, which is cut. `None` when streams are open by all of them.
+    /// A place for this connection: one that is free, else that of one that was not used for long,
+    /// which is cut. `None` when streams are open by all of them.
     pub(super) fn take(&self, connection: Connection) -> Option<Place> {
         let mut taken = self.lock();
-        if taken.oldest_first.len() >= self.max {
+        if taken.connections.len() >= self.max {
+            let displaced = taken.displace();
             if taken.crowd.is_news() {
-                tracing::warn!("as many connections are open as may be");
+                let unused_make_room = displaced.is_some();
+                tracing::warn!(unused_make_room, "as many connections are open as may be");
             }
-            taken.displace()?.cut();
+            displaced?.cut();
             self.counters.connections_displaced.inc();
         }
-        let number = taken.next;
-        taken.next += 1;
-        taken.oldest_first.insert(number, connection);
+        connection.open();
         self.counters.connections_open.inc();
         Some(Place {
-            number,
+            number: taken.add(connection),
             places: self.clone(),
         })
     }
@@ -72,14 +75,36 @@ impl Places {
 }
 
 impl Taken {
-    /// Takes its place from the connection that was not used for longest, if one has no stream.
+    fn add(&mut self, connection: Connection) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.connections.insert(number, connection);
+        if self.turns.len() > 2 * self.connections.len() {
+            let connections = &self.connections;
+            (self.turns).retain(|(number, _)| connections.contains_key(number));
+        }
+        self.turns.push_back((number, Instant::now()));
+        number
+    }
+
+    /// Takes its place from a connection without streams that was not used since its last turn. Few
+    /// have to be looked at for that, however many there are.
     fn displace(&mut self) -> Option<Connection> {
-        let idle = self
-            .oldest_first
-            .iter()
-            .filter_map(|(number, connection)| Some((connection.idle_since()?, *number)));
-        let (_, number) = idle.min()?;
-        self.oldest_first.remove(&number)
+        // All of them may have been used: then it is the first again.
+        for _ in 0..2 * self.turns.len() {
+            let (number, looked_at) = self.turns.pop_front()?;
+            let Some(connection) = self.connections.get(&number) else {
+                continue;
+            };
+            if connection
+                .idle_since()
+                .is_some_and(|since| since <= looked_at)
+            {
+                return self.connections.remove(&number);
+            }
+            self.turns.push_back((number, Instant::now()));
+        }
+        None
     }
 }
 
@@ -96,7 +121,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // It is not there where it was displaced.
-        self.places.lock().oldest_first.remove(&self.number);
+        self.places.lock().connections.remove(&self.number);
         self.places.counters.connections_open.dec();
     }
 }
@@ -121,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_used_for_longest_makes_room_but_for_streams() {
+    fn who_does_not_use_its_place_makes_room_but_for_streams() {
         let [streaming, calling, recent, unused] = std::array::from_fn(|_| Connection::default());
         let places = places(4);
         let take = |connection: &Connection| places.take(connection.clone());
@@ -131,10 +156,11 @@ mod tests {
         recent.begin_call();
         recent.end_call();
         let newcomers = [(); 3].map(|()| Connection::default());
-        for (oldest, newcomer) in [&unused, &calling, &recent].into_iter().zip(&newcomers) {
-            assert!(!is_cut(oldest));
+        // Each that was used has one more turn.
+        for (next, newcomer) in [&unused, &recent, &calling].into_iter().zip(&newcomers) {
+            assert!(!is_cut(next));
             held.push(take(newcomer));
-            assert!(is_cut(oldest));
+            assert!(is_cut(next));
         }
         assert!(!is_cut(&streaming));
         assert_eq!(places.counters.connections_displaced.get(), 3);
@@ -149,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn those_that_are_gone_are_not_remembered() {
+        let places = places(8);
+        for _ in 0..1000 {
+            drop(places.take(Connection::default()));
+        }
+        assert!(places.lock().turns.len() < 10);
+    }
+
+    #[test]
     fn a_place_that_was_left_is_free() {
         let places = places(2);
         let [first, second] = std::array::from_fn(|_| Connection::default());
@@ -160,6 +195,6 @@ mod tests {
         assert!(is_cut(&first));
         // One that was displaced has nothing to leave.
         drop(fourth);
-        assert_eq!(places.lock().oldest_first.len(), 1);
+        assert_eq!(places.lock().connections.len(), 1);
     }
 }

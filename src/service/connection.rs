@@ -1,5 +1,6 @@
 //! A client's connection, as far as calls have a say in it: one whose client does not read can
-//! be cut. A stream alone cannot: what is to be sent on it waits until its client reads.
+//! be cut, or one that is not used. A stream alone cannot: what is to be sent on it waits until its
+//! client reads.
 
 use std::{
     fmt,
@@ -48,7 +49,7 @@ struct State {
 #[derive(Debug)]
 struct Calls {
     under_way: u32,
-    /// When the last one began or ended, or else when the connection was made.
+    /// When the last one began or ended, or else when they could come.
     used_at: Instant,
     /// What all streams that are open share.
     streaming: Weak<OwnedSemaphorePermit>,
@@ -76,6 +77,11 @@ impl Connection {
     /// Whose connection it is.
     pub(crate) fn peer(&self) -> Peer {
         self.0.peer
+    }
+
+    /// Notes that calls can come by it from now on.
+    pub(crate) fn open(&self) {
+        self.calls().used_at = Instant::now();
     }
 
     /// Notes that a call has come by it. Returns how many are under way, this one included.

@@ -105,52 +105,6 @@ async fn more_connections_than_may_be_are_closed() {
     assert_eq!(log.matches("as many connections").count(), 1, "{log}");
 }
 
-/// Nor do those who have streams, who ask by halves, or who do not read what they are told.
-#[tokio::test]
-async fn many_who_are_busy_keep_nobody_out() {
-    let host = TempHost::create();
-    let server = Server::start(host.dir(), &["--max-connections=16", METRICS]);
-    let address = &server.addresses()[0];
-    let mut client = server.client().await;
-    let mut stays = listen(&mut client).await.unwrap();
-    let deaf = [
-        PREFACE.to_vec(),
-        settings(&[(INITIAL_WINDOW_SIZE, 0)]),
-        call(1, "GetInfo", &[]),
-    ];
-    for hello in [
-        [HELLO.to_vec(), call(1, "ListenEvents", &[])].concat(),
-        [HELLO.to_vec(), begin_call(1, "InspectPod")].concat(),
-        [HELLO.to_vec(), begin_call(1, "GetLogs")].concat(),
-        deaf.concat(),
-    ] {
-        let ask = || {
-            let mut socket = silent(address);
-            // It may be closed already.
-            let _ = socket.write_all(&hello);
-            socket
-        };
-        let _busy: Vec<_> = (0..30).map(|_| ask()).collect();
-        let full = || Metrics::of(&server).value("rkt_api_connections_open") >= 16.0;
-        eventually("as many are open as may be", full);
-        for _ in 0..10 {
-            let newcomer = async {
-                // It takes its turn after those that came before it.
-                let endpoint = Endpoint::from_shared(server.url()).unwrap();
-                while (Client::new(endpoint.connect_lazy())
-                    .get_info(GetInfoRequest {})
-                    .await)
-                    .is_err()
-                {}
-            };
-            at_once("GetInfo", newcomer).await;
-        }
-    }
-    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
-    let told = at_once("the stream is open still", stays.message()).await;
-    assert!(told.unwrap().is_some());
-}
-
 /// Those by which nothing is asked make room, and only those.
 #[tokio::test]
 async fn many_who_ask_for_nothing_keep_nobody_out() {
@@ -168,6 +122,51 @@ async fn many_who_ask_for_nothing_keep_nobody_out() {
         get_info(&mut connect(&server.url()).await).await;
     }
     is_closed(idle.swap_remove(0)).await;
+    host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
+    let told = at_once("the stream is open still", stays.message()).await;
+    assert!(told.unwrap().is_some());
+}
+
+/// Nor do those who have streams, who ask by halves, or who do not read what they are told.
+#[tokio::test]
+async fn many_who_are_busy_keep_nobody_out() {
+    let host = TempHost::create();
+    let server = Server::start(host.dir(), &["--max-connections=16", METRICS]);
+    let address = &server.addresses()[0];
+    let mut client = server.client().await;
+    let mut stays = listen(&mut client).await.unwrap();
+    let no_room = settings(&[(INITIAL_WINDOW_SIZE, 0)]);
+    let deaf = [no_room, call(1, "GetInfo", &[])];
+    let open = "rkt_api_connections_open";
+    let refused = "rkt_api_calls_refused_total{reason=\"connections\"}";
+    for (call, metric, at_least) in [
+        (call(1, "ListenEvents", &[]), refused, 1.0),
+        (begin_call(1, "InspectPod"), open, 16.0),
+        (begin_call(1, "GetLogs"), open, 16.0),
+        (deaf.concat(), open, 16.0),
+    ] {
+        let ask = || {
+            let mut socket = silent(address);
+            // It may be closed already.
+            let _ = socket.write_all(&[HELLO, &call].concat());
+            socket
+        };
+        let _busy: Vec<_> = (0..30).map(|_| ask()).collect();
+        let are_too_many = || Metrics::of(&server).value(metric) >= at_least;
+        eventually("there are too many", are_too_many);
+        for _ in 0..10 {
+            let newcomer = async {
+                // It takes its turn after those that came before it.
+                let endpoint = Endpoint::from_shared(server.url()).unwrap();
+                while (Client::new(endpoint.connect_lazy())
+                    .get_info(GetInfoRequest {})
+                    .await)
+                    .is_err()
+                {}
+            };
+            at_once("GetInfo", newcomer).await;
+        }
+    }
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
     let told = at_once("the stream is open still", stays.message()).await;
     assert!(told.unwrap().is_some());
