@@ -13,6 +13,7 @@ mod pod;
 mod process;
 mod scan;
 mod state;
+mod watch;
 
 pub(crate) use beneath::Dir;
 pub(crate) use fault::{Cause, Fault};
@@ -23,3 +24,4 @@ pub(crate) use pod::ManifestFacts;
 pub(crate) use pod::{AppFacts, AppImage, AppStatus, Depth, Found, LockHandle, PodFacts, Stage1};
 pub(crate) use scan::{PhaseDirs, ScanError, Skipped, pod_id};
 pub(crate) use state::{Lock, State};
+pub(crate) use watch::NotWatched;

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::lock;
 use crate::{
-    host::{Dir, PhaseDirs, ScanError, Skipped, pod_id},
+    host::{Dir, NotWatched, PhaseDirs, ScanError, Skipped, pod_id},
     layout::{self, Phase, store},
 };
 
@@ -129,8 +129,11 @@ enum Place {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WatchError {
     /// The system will not, or no more.
-    #[error("{0}")]
+    #[error(transparent)]
     System(#[from] Errno),
+    /// A directory cannot be watched.
+    #[error(transparent)]
+    Unwatched(#[from] NotWatched),
     /// A directory cannot be read.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -251,14 +254,13 @@ impl Watcher {
             Ok(wd) => drop(state.known.of_pods.entry(id).or_default().insert(wd)),
             // What may not be entered cannot be read either, and when that changes, the
             // directory above tells.
-            Err(Errno::ACCESS) if place.may_be_searched().is_err() => {}
-            Err(errno) => {
+            Err(NotWatched::System(Errno::ACCESS)) if place.may_be_searched().is_err() => {}
+            Err(error) => {
                 if !std::mem::replace(&mut state.known.is_unwatched_logged, true) {
                     tracing::warn!(
                         pod = %id,
-                        error = %errno,
-                        "not everything can be watched; such pods are read at each call \
-                         (is fs.inotify.max_user_watches too small?)"
+                        %error,
+                        "not everything can be watched; such pods are read at each call"
                     );
                 }
                 state.known.unwatched.insert(id);
@@ -271,7 +273,7 @@ impl Watcher {
     /// # Errors
     ///
     /// When that is not possible; then it has to be looked at at each call.
-    pub(super) fn watch_manifests(&self, dir: &Dir) -> io::Result<()> {
+    pub(super) fn watch_manifests(&self, dir: &Dir) -> Result<(), NotWatched> {
         lock(&self.0).add(dir, FILES, Place::Manifests)?;
         Ok(())
     }
@@ -282,7 +284,7 @@ impl Watcher {
     /// # Errors
     ///
     /// As for [`Self::watch_manifests`].
-    pub(super) fn watch_way(&self, dir: &Dir) -> io::Result<()> {
+    pub(super) fn watch_way(&self, dir: &Dir) -> Result<(), NotWatched> {
         lock(&self.0).add(dir, MOVES | GONE, Place::Manifests)?;
         Ok(())
     }
@@ -340,22 +342,25 @@ impl Watcher {
 
     /// Where pods have gone, as far as it was taken in and was not asked for: what else has
     /// happened to them shows when they are read anew.
-    pub(super) fn moves(&self) -> Vec<PodChange> {
-        let PodNews {
-            mut changes,
-            overflowed,
-        } = self.pod_news();
-        changes.retain(|change| matches!(change, PodChange::Entered(..) | PodChange::Left(..)));
-        match overflowed {
-            true => Vec::new(),
-            false => changes,
-        }
+    pub(super) fn moves(&self) -> PodNews {
+        let mut news = self.pod_news();
+        let arrivals = news.changes.iter().filter_map(|change| match change {
+            PodChange::Entered(_, _, rename) => *rename,
+            _ => None,
+        });
+        let arrivals: HashSet<_> = arrivals.collect();
+        news.changes.retain(|change| match change {
+            PodChange::Entered(..) | PodChange::Left(_, _, None) => true,
+            // Where it has gone may not have been told yet, and then is not.
+            PodChange::Left(_, _, Some(rename)) => arrivals.contains(rename),
+            _ => false,
+        });
+        news
     }
 
     /// Takes in what another one was told before this one: a pod may have come and gone meanwhile.
-    pub(super) fn begin_with(&self, moves: Vec<PodChange>) {
-        let changes = &mut lock(&self.0).known.pods.changes;
-        changes.splice(..0, moves);
+    pub(super) fn begin_with(&self, moves: PodNews) {
+        lock(&self.0).known.pods = moves;
     }
 
     /// What has happened to the image store, as far as it was taken in.
@@ -379,9 +384,9 @@ impl Watcher {
 }
 
 impl State {
-    fn add(&mut self, dir: &Dir, flags: WatchFlags, place: Place) -> Result<i32, Errno> {
+    fn add(&mut self, dir: &Dir, flags: WatchFlags, place: Place) -> Result<i32, NotWatched> {
         let flags = flags | WatchFlags::MASK_ADD;
-        let wd = inotify::add_watch(&self.inotify, dir.proc_path(), flags)?;
+        let wd = dir.watch(&self.inotify, flags)?;
         match self.known.places.get(&wd) {
             // A trunk stays one, even where something hangs directly on it.
             Some(Place::Trunk | Place::Phase(_)) => {}

@@ -10,28 +10,17 @@ use std::{
 };
 
 use prometheus_client::metrics::gauge::Gauge;
-use rustix::fs::{FsWord, stat, statfs};
+use rustix::fs::stat;
 use tokio::sync::Notify;
 
-use super::{lock, watcher::Watcher};
+use super::{
+    lock,
+    watcher::{PodNews, Watcher},
+};
 use crate::layout::{self, store};
 
 /// How long a data directory is left alone that could not be watched.
 const RETRY: Duration = Duration::from_secs(10);
-
-/// File systems (`f_type` of statfs(2)) that other machines or processes change without this
-/// kernel's knowing: inotify says nothing of that.
-const SILENT: [(FsWord, &str); 9] = [
-    (0x6969, "NFS"),
-    (0x517b, "SMB"),
-    (0xff53_4d42, "CIFS"),
-    (0xfe53_4d42, "SMB2"),
-    (0x6573_5546, "FUSE"),
-    (0x0102_1997, "9P"),
-    (0x5346_414f, "AFS"),
-    (0x00c3_6400, "Ceph"),
-    (0x7375_7245, "Coda"),
-];
 
 /// What is known by watching at this moment.
 #[derive(Clone, Debug)]
@@ -186,8 +175,11 @@ impl Watching {
             *anchors = now;
             watch.generation += 1;
             let moves = match &watch.watcher {
-                Some(watcher) if !pods && watcher.drain() => watcher.moves(),
-                _ => Vec::new(),
+                Some(watcher) if !pods => {
+                    watcher.drain();
+                    watcher.moves()
+                }
+                _ => PodNews::default(),
             };
             // Before the new one: watches are limited.
             watch.watcher = None;
@@ -237,40 +229,30 @@ impl Watching {
         if !self.is_wanted {
             return Err("it is not wanted".to_owned());
         }
-        if let Some(name) = silent(&self.data_dir) {
-            return Err(format!("on {name} nobody tells of changes"));
-        }
         let watches = self.watches.clone();
         Watcher::new(&self.data_dir, self.changes_max, watches).map_err(|error| error.to_string())
     }
-}
-
-/// The name of the file system that `path` lies on, where inotify says nothing of it.
-fn silent(path: &Path) -> Option<&'static str> {
-    let stat = statfs(path).ok()?;
-    let found = SILENT.iter().find(|(magic, _)| *magic == stat.f_type);
-    found.map(|(_, name)| *name)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-    use std::fs;
+    use std::{fs, num::NonZero};
 
     use uuid::Uuid;
 
     use super::*;
     use crate::{inventory::watcher::PodChange, layout::Phase};
 
-    #[test]
-    fn what_was_not_asked_for_is_kept_when_watching_begins_anew() {
-        let data_dir = tempfile::tempdir().unwrap();
-        let phase = |phase: Phase| data_dir.path().join(layout::PODS).join(phase.dir_name());
+    /// A pod comes and goes, and then `renew` has watching begin anew.
+    fn moves_are_kept(renew: impl Fn(&Watching)) {
+        let temp = tempfile::tempdir().unwrap();
+        let phase = |phase: Phase| temp.path().join(layout::PODS).join(phase.dir_name());
         for each in Phase::ALL {
             fs::create_dir_all(phase(each)).unwrap();
         }
-        let data_dir = data_dir.path().to_owned();
+        let data_dir = temp.path().to_owned();
         let watching = Watching::new(data_dir, true, 100, Gauge::default());
         let before = watching.look();
         let id = Uuid::from_u128(1);
@@ -278,7 +260,7 @@ mod tests {
         fs::create_dir(at(Phase::Embryo)).unwrap();
         fs::rename(at(Phase::Embryo), at(Phase::Prepare)).unwrap();
         fs::remove_dir(at(Phase::Prepare)).unwrap();
-        watching.begin_anew();
+        renew(&watching);
         let after = watching.look();
         assert_eq!(after.generation, before.generation + 1);
         let news = after.watcher.unwrap().pod_news();
@@ -294,5 +276,32 @@ mod tests {
             ("out", Phase::Prepare),
         ];
         assert_eq!(moves.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_kept_when_watching_begins_anew() {
+        moves_are_kept(Watching::begin_anew);
+        // A host's first image.
+        moves_are_kept(|watching| {
+            fs::create_dir_all(watching.data_dir.join(store::DB_DIR)).unwrap();
+        });
+    }
+
+    #[test]
+    fn half_a_move_is_not_kept() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let watcher = Watcher::new(data_dir.path(), 100, Gauge::default()).unwrap();
+        let [whole, half] = [1, 2].map(NonZero::new);
+        let id = Uuid::from_u128(1);
+        let moved = [
+            PodChange::Left(id, Phase::Embryo, whole),
+            PodChange::Entered(id, Phase::Prepare, whole),
+        ];
+        let changes = [&moved[..], &[PodChange::Left(id, Phase::Prepare, half)]].concat();
+        watcher.begin_with(PodNews {
+            changes,
+            overflowed: false,
+        });
+        assert_eq!(watcher.moves().changes, moved);
     }
 }

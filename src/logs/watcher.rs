@@ -119,7 +119,7 @@ impl Watcher {
         let mut state = lock(&self.state);
         let mut is_whole = true;
         for (_, dir) in phases.dirs() {
-            match inotify::add_watch(&self.inotify, dir.proc_path(), ENTRIES) {
+            match dir.watch(&self.inotify, ENTRIES) {
                 Ok(wd) => drop(state.phases.insert(wd)),
                 Err(_) => is_whole = false,
             }
@@ -159,19 +159,19 @@ impl Watcher {
 
     fn add(&self, id: Uuid, dir: &Dir, flags: WatchFlags) -> bool {
         let mut state = lock(&self.state);
-        match inotify::add_watch(&self.inotify, dir.proc_path(), flags) {
+        match dir.watch(&self.inotify, flags) {
             Ok(wd) => {
                 state.journals.insert(wd, id);
                 self.count(&state);
                 true
             }
-            Err(errno) => {
+            Err(error) => {
                 if !std::mem::replace(&mut state.has_warned, true) {
                     tracing::warn!(
                         pod = %id,
-                        error = %errno,
+                        %error,
                         "not all journals can be watched; the others are looked at every now \
-                         and then (is fs.inotify.max_user_watches too small?)"
+                         and then"
                     );
                 }
                 false

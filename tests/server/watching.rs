@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::Path,
     process::{Command, Stdio},
 };
@@ -146,6 +147,21 @@ async fn a_system_that_lets_watch_nothing() {
     hears_and_answers(&server, host.dir(), &pod, ["app-0", "app-2"]).await;
     let log = server.end().await;
     assert_eq!(log.matches("is not watched").count(), 1, "{log}");
+}
+
+/// One part of the data directory lies where inotify says nothing, which it does not say either.
+#[tokio::test]
+async fn a_file_system_that_tells_nothing() {
+    let host = TempHost::create();
+    let pod = running(1, 3);
+    let _held = host.add(&pod);
+    let embryo = phase_dir(host.dir(), Phase::Embryo);
+    fs::remove_dir(&embryo).unwrap();
+    symlink("/proc/sys/user", &embryo).unwrap();
+    let server = Server::start(host.dir(), &[]);
+    hears_and_answers(&server, host.dir(), &pod, ["app-0", "app-2"]).await;
+    let log = server.end().await;
+    assert_eq!(log.matches("on proc nobody tells").count(), 1, "{log}");
 }
 
 #[tokio::test]
