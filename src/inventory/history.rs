@@ -167,15 +167,16 @@ impl History {
             }
         }
         set(&self.kept_count, ring.events.len());
-        drop(ring);
         if count > 0 {
             self.next.send_modify(|next| *next += count);
         }
     }
 
-    /// The number of the event that comes next.
-    pub(crate) fn next(&self) -> u64 {
-        *self.next.borrow()
+    /// The time, in Unix seconds, and the number of the event that comes next. Unless the clock is
+    /// set, those before it have no later time, and those from it on no earlier one.
+    pub(crate) fn now(&self) -> (i64, u64) {
+        let _ring = lock(&self.ring);
+        (self.clock.unix_time_s(), *self.next.borrow())
     }
 
     /// Tells when there are more.
@@ -246,7 +247,7 @@ mod tests {
         let (history, _) = history(3, 0);
         assert_eq!(history.after(0), Ok(0));
         history.add((0..5).map(event));
-        assert_eq!(history.next(), 5);
+        assert_eq!(history.now().1, 5);
         assert_eq!(ids(&history.from(2, 9).unwrap()), ["2", "3", "4"]);
         assert_eq!(ids(&history.from(3, 1).unwrap()), ["3"]);
         assert_eq!(ids(&history.from(5, 9).unwrap()), [""; 0]);

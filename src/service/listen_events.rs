@@ -48,9 +48,7 @@ pub(super) async fn answer(
 ) -> Result<Events, Status> {
     service.requests.check_events(&filter)?;
     let history = service.inventory.history().await?;
-    // In this order: what happens after the call is not told with a later time than to others.
-    let now_s = service.streams.clock.unix_time_s();
-    let live_from = history.next();
+    let (now_s, live_from) = history.now();
     let set = |time_s: i64| (time_s > 0).then_some(time_s);
     let until_s = set(filter.until_time);
     let first = match set(filter.since_time) {
@@ -125,8 +123,14 @@ impl Listener {
         let Err(status) = self.listen().await else {
             return;
         };
-        self.note_drain();
-        let patience = self.ends_at.map_or(LAST_WORD, |_| HURRY);
+        let mut draining = self.draining.clone();
+        let in_vain = async {
+            let hurry = async {
+                let _ = draining.wait_for(|is_draining| *is_draining).await;
+                tokio::time::sleep(HURRY).await;
+            };
+            let _ = tokio::time::timeout(LAST_WORD, hurry).await;
+        };
         // The listener gets to know, unless it reads not even that.
         let told = async {
             // Whether it has gone or has been told, it is over.
@@ -134,9 +138,13 @@ impl Listener {
             self.sender.closed().await;
             self.connection.is_flowing().await;
         };
-        if tokio::time::timeout(patience, told).await.is_err() {
-            tracing::info!("a client does not read its stream of events, and is cut off");
-            self.connection.cut();
+        tokio::select! {
+            biased;
+            () = told => {}
+            () = in_vain => {
+                tracing::info!("a client does not read its stream of events, and is cut off");
+                self.connection.cut();
+            }
         }
     }
 
