@@ -103,7 +103,9 @@ pub struct Server {
     readiness: Readiness,
     inventory: Arc<Inventory>,
     logs: Arc<Logs>,
-    /// Tells streams that the server drains.
+    /// Tells those who ask whether the server is ready that it goes down.
+    leave: watch::Sender<bool>,
+    /// Tells streams to come to their end.
     drain: watch::Sender<bool>,
 }
 
@@ -147,9 +149,10 @@ impl Server {
         inventory.follow();
         let logs = Arc::new(Logs::new(config.data_dir.clone(), config.watch));
         let (drain, draining) = watch::channel(false);
+        let (leave, leaving) = watch::channel(false);
         let readiness = Readiness {
             condition: inventory.condition(),
-            draining: draining.clone(),
+            draining: leaving,
         };
         let streams = StreamLimits {
             buffer: config.limits.stream_buffer,
@@ -221,6 +224,7 @@ impl Server {
             readiness,
             inventory,
             logs,
+            leave,
             drain,
         })
     }
@@ -320,13 +324,14 @@ impl Server {
             () = shutdown => {}
             Some(ended) = listeners.join_next() => ended??,
         }
-        // Of what happened until now listeners are told, if it can be known in time.
-        let _ = timeout(LAST_LOOK, self.inventory.history()).await;
-        self.drain.send_replace(true);
+        self.leave.send_replace(true);
         // Who watches is told before connections are.
         health.join_next().await;
         drop(stop);
         let drained = timeout(DRAIN_TIMEOUT, async {
+            // Of what happened until now listeners are told, if it can be known in time.
+            let _ = timeout(LAST_LOOK, self.inventory.history()).await;
+            self.drain.send_replace(true);
             while let Some(ended) = listeners.join_next().await {
                 ended??;
             }

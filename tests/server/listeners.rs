@@ -12,6 +12,7 @@ use rkt_api::{
     layout,
 };
 use rkt_sim::spec::Phase;
+use tonic::Code;
 use uuid::Uuid;
 
 use crate::{
@@ -21,7 +22,6 @@ use crate::{
     metrics::{self, scrape::Metrics},
     support::{DEADLINE, Server, at_once, eventually},
 };
-use tonic::Code;
 
 /// A client that speaks HTTP/2 by hand, so that nothing is read that it does not read itself.
 struct Deaf(TcpStream);
@@ -118,8 +118,7 @@ async fn who_does_not_read_is_cut_off_and_harms_nobody() {
         for deaf in deaf {
             assert!(deaf.ends_by_reset(), "a reset");
         }
-        let lost = Metrics::of(&server).value("rkt_api_event_losses_total{reason=\"too_slow\"}");
-        assert_eq!(lost, WINDOWS.len() as f64);
+        assert_eq!(too_slow(&server), WINDOWS.len() as f64);
     });
     // And who has read is a listener still.
     tokio::task::block_in_place(|| long_winded(host.dir(), hosts::id(PODS)));
@@ -129,22 +128,34 @@ async fn who_does_not_read_is_cut_off_and_harms_nobody() {
         .await;
 }
 
+/// How many listeners were too slow.
+fn too_slow(server: &Server) -> f64 {
+    Metrics::of(server).value("rkt_api_event_losses_total{reason=\"too_slow\"}")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_does_not_keep_the_server_from_ending() {
-    let host = TempHost::create();
-    let server = Server::start(host.dir(), &[metrics::LISTEN]);
-    let mut client = server.client().await;
-    look(&mut client).await;
-    let deaf = Deaf::listen(&server.addresses()[0], 65_535);
-    let mut reader = Listener::open(&mut client, EventFilter::default()).await;
-    // More than there is room for.
-    for number in 0..10 {
-        tokio::task::block_in_place(|| long_winded(host.dir(), hosts::id(number)));
+    // Whether it had been too slow already, and was being told so, or not yet.
+    for (buffer, lost) in [("--stream-buffer=20", 1.0), ("--stream-buffer=100", 0.0)] {
+        let host = TempHost::create();
+        let server = Server::start(host.dir(), &[buffer, metrics::LISTEN]);
+        let mut client = server.client().await;
+        look(&mut client).await;
+        let deaf = Deaf::listen(&server.addresses()[0], 65_535);
+        let mut reader = Listener::open(&mut client, EventFilter::default()).await;
+        // More than there is room for.
+        for number in 0..10 {
+            tokio::task::block_in_place(|| long_winded(host.dir(), hosts::id(number)));
+            let all = 5 * (number as usize + 1);
+            reader.hear("it reads", |heard| heard.len() >= all).await;
+        }
+        tokio::task::block_in_place(|| {
+            eventually("it is too slow", || too_slow(&server) == lost);
+        });
+        let (log, (_, end)) = tokio::join!(server.end(), reader.hear_out());
+        assert_eq!(end.unwrap_err().code(), Code::Unavailable);
+        assert!(log.contains("stream of events, and is cut off"), "{log}");
+        assert!(!log.contains("still connected"), "{log}");
+        tokio::task::block_in_place(|| assert!(deaf.ends_by_reset(), "a reset"));
     }
-    reader.hear("all of them", |heard| heard.len() >= 30).await;
-    let (log, (_, end)) = tokio::join!(server.end(), reader.hear_out());
-    assert_eq!(end.unwrap_err().code(), Code::Unavailable);
-    assert!(log.contains("is cut off"), "{log}");
-    assert!(!log.contains("still connected"), "{log}");
-    tokio::task::block_in_place(|| assert!(deaf.ends_by_reset(), "a reset"));
 }
