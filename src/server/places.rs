@@ -26,10 +26,13 @@ pub(super) struct Places {
 struct Taken {
     next: u64,
     connections: HashMap<u64, Connection>,
-    /// In which order connections are looked at that could make room, and when they were looked at
-    /// last. Also some that are gone.
-    turns: VecDeque<(u64, Instant)>,
+    /// Whose turn it is to make room, and when its last one was, if it had any. Also some that are
+    /// gone.
+    turns: VecDeque<(u64, Option<Instant>)>,
+    /// Connections make room.
     crowd: Trouble,
+    /// None can.
+    siege: Trouble,
 }
 
 /// A connection's place, until this is gone or somebody else needs it more.
@@ -53,12 +56,16 @@ impl Places {
     pub(super) fn take(&self, connection: Connection) -> Option<Place> {
         let mut taken = self.lock();
         if taken.connections.len() >= self.max {
-            let displaced = taken.displace();
+            let Some(displaced) = taken.displace() else {
+                if taken.siege.is_news() {
+                    tracing::warn!("as many connections are open as may be, all with streams");
+                }
+                return None;
+            };
             if taken.crowd.is_news() {
-                let unused_make_room = displaced.is_some();
-                tracing::warn!(unused_make_room, "as many connections are open as may be");
+                tracing::warn!("as many connections are open as may be: others make room");
             }
-            displaced?.cut();
+            displaced.cut();
             self.counters.connections_displaced.inc();
         }
         connection.open();
@@ -83,28 +90,31 @@ impl Taken {
             let connections = &self.connections;
             (self.turns).retain(|(number, _)| connections.contains_key(number));
         }
-        self.turns.push_back((number, Instant::now()));
+        self.turns.push_back((number, None));
         number
     }
 
-    /// Takes its place from a connection without streams that was not used since its last turn. Few
-    /// have to be looked at for that, however many there are.
+    /// Takes its place from a connection without streams that was not used since its last turn, or
+    /// else from the one that was not used for longest. All in all that is a look or two for each
+    /// newcomer, unless most connections are in use.
     fn displace(&mut self) -> Option<Connection> {
-        // All of them may have been used: then it is the first again.
-        for _ in 0..2 * self.turns.len() {
-            let (number, looked_at) = self.turns.pop_front()?;
+        let now = Instant::now();
+        for _ in 0..self.turns.len() {
+            let (number, last_turn) = self.turns.pop_front()?;
             let Some(connection) = self.connections.get(&number) else {
                 continue;
             };
-            if connection
-                .idle_since()
-                .is_some_and(|since| since <= looked_at)
-            {
+            let idle_since = connection.idle_since();
+            if idle_since.is_some_and(|since| last_turn.is_some_and(|turn| since <= turn)) {
                 return self.connections.remove(&number);
             }
-            self.turns.push_back((number, Instant::now()));
+            self.turns.push_back((number, Some(now)));
         }
-        None
+        // All were used, or have had no turn before.
+        let connections = self.connections.iter();
+        let idle = connections.filter_map(|(number, each)| Some((each.idle_since()?, *number)));
+        let (_, number) = idle.min()?;
+        self.connections.remove(&number)
     }
 }
 
@@ -156,7 +166,6 @@ mod tests {
         recent.begin_call();
         recent.end_call();
         let newcomers = [(); 3].map(|()| Connection::default());
-        // Each that was used has one more turn.
         for (next, newcomer) in [&unused, &recent, &calling].into_iter().zip(&newcomers) {
             assert!(!is_cut(next));
             held.push(take(newcomer));
@@ -172,6 +181,23 @@ mod tests {
         held.push(take(&Connection::default()));
         assert!(is_cut(&streaming));
         drop(streams);
+    }
+
+    #[test]
+    fn who_came_last_does_not_make_room_first() {
+        let places = places(3);
+        let take = || {
+            let connection = Connection::default();
+            (connection.clone(), places.take(connection).unwrap())
+        };
+        let [_, busy, busier] = [(); 3].map(|()| take());
+        for (connection, _) in [&busy, &busier] {
+            connection.begin_call();
+            connection.end_call();
+        }
+        let newcomers = [(); 2].map(|()| take());
+        assert_eq!(newcomers.map(|(newcomer, _)| is_cut(&newcomer)), [false; 2]);
+        assert!(is_cut(&busy.0) && !is_cut(&busier.0));
     }
 
     #[test]
