@@ -14,7 +14,7 @@ mod check;
 mod model;
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fmt,
     marker::PhantomData,
     path::{Path, PathBuf},
@@ -133,7 +133,7 @@ enum Transition {
     Leave(usize),
     /// All steps are waited for, and somebody asks for everything.
     Look,
-    /// The server is told to begin anew, which loses nothing.
+    /// The server is told to begin anew, which costs it nothing that it could not find out again.
     Hangup,
     /// Nothing happens until the next second begins.
     Wait,
@@ -179,8 +179,8 @@ impl Wish {
             .boxed(),
         };
         let distinct = |of: fn(&Happened) -> &String| -> Vec<String> {
-            let all: BTreeMap<_, _> = happened.iter().map(|event| (of(event), ())).collect();
-            all.into_keys().cloned().collect()
+            let all: BTreeSet<_> = happened.iter().map(of).collect();
+            all.into_iter().cloned().collect()
         };
         let types: Vec<_> = (1..=9)
             .filter_map(|kind| EventType::try_from(kind).ok())
@@ -280,6 +280,7 @@ impl<K: Kind> ReferenceStateMachine for Model<K> {
         if K::SIGHT != Sight::EveryStep {
             all.push((20, Just(Transition::Look).boxed()));
         }
+        // Whoever comes and goes while watches are renewed is not seen.
         if K::SIGHT != Sight::EveryChange {
             all.push((6, Just(Transition::Hangup).boxed()));
         }
@@ -363,6 +364,9 @@ impl Playing {
 /// One who listens.
 struct Member {
     filter: EventFilter,
+    /// How many events must not be told it, as they were known before it joined, unless it wants to
+    /// know the past.
+    known: usize,
     /// How many events had happened of which it need not be told.
     early: usize,
     /// Whether it is told of what had happened before it joined, as far as it asks for that.
@@ -407,8 +411,8 @@ impl Member {
                 .filter(|event| event.is_wanted(&self.filter));
             wanted.cloned().collect()
         };
-        let early = wanted(&model.happened[..self.early]).len();
-        let happened = wanted(&model.happened);
+        let early = wanted(&model.happened[self.known..self.early]).len();
+        let happened = wanted(&model.happened[self.known..]);
         check(sight, &told(heard), &happened, early, &why);
     }
 }
@@ -427,6 +431,8 @@ struct Served {
     client: Client,
     /// How many events had happened when it started.
     before: usize,
+    /// How many had happened when it was last asked for everything.
+    known: usize,
     /// One who wants to know everything.
     first: (Member, Listener),
     others: Vec<(Member, Listener)>,
@@ -443,6 +449,7 @@ impl Served {
         let listener = Listener::open(&mut client, filter.clone()).await;
         let first = Member {
             filter,
+            known: 0,
             early: before,
             wants_past: true,
         };
@@ -450,6 +457,7 @@ impl Served {
             server,
             client,
             before,
+            known: 0,
             first: (first, listener),
             others: Vec::new(),
         }
@@ -466,9 +474,14 @@ impl Served {
                 continue;
             }
             let wants_past = wish.since_s.is_some() || until_s.is_some_and(|s| s <= 0);
+            let (known, early) = match wants_past {
+                true => (0, self.before),
+                false => (self.known, happened),
+            };
             let member = Member {
                 filter,
-                early: if wants_past { self.before } else { happened },
+                known,
+                early,
                 wants_past,
             };
             self.others.push((member, listener));
@@ -510,12 +523,14 @@ struct Live<K> {
 }
 
 impl<K: Kind> Live<K> {
-    /// Waits until all steps were played, and asks for everything.
-    fn look(&mut self) {
+    /// Waits until all steps were played, by which so many events have happened, and asks for
+    /// everything.
+    fn look(&mut self, happened: usize) {
         self.playing.catch_up();
         if let Some(served) = &mut self.served {
             let look = at_once("all pods and images", look(&mut served.client));
             self.runtime.block_on(look);
+            served.known = happened;
         }
     }
 }
@@ -542,7 +557,7 @@ impl<K: Kind> StateMachineTest for Live<K> {
             (Transition::Live(step), _) => {
                 life.playing.play(step);
                 if K::SIGHT == Sight::EveryStep {
-                    life.look();
+                    life.look(happened);
                 }
             }
             (Transition::Serve, served) => {
@@ -555,7 +570,7 @@ impl<K: Kind> StateMachineTest for Live<K> {
             }
             (Transition::Leave(place), Some(served)) => drop(served.others.remove(place)),
             (Transition::Hangup, Some(served)) => served.server.signal(Signal::HUP),
-            (Transition::Look, _) => life.look(),
+            (Transition::Look, _) => life.look(happened),
             (Transition::Wait, _) => {
                 let gone = Duration::from_nanos(unix_time().subsec_nanos().into());
                 thread::sleep(Duration::from_secs(1) - gone);
@@ -566,7 +581,7 @@ impl<K: Kind> StateMachineTest for Live<K> {
     }
 
     fn teardown(mut life: Self, mut model: Model<K>) {
-        life.look();
+        life.look(model.happened.len());
         model.show();
         let Some(served) = life.served else {
             return;
