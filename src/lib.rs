@@ -15,3 +15,4 @@ mod host;
 mod inventory;
 mod logs;
 mod service;
+mod trouble;

@@ -11,7 +11,7 @@ use std::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{Inventory, lock, pods::Want, watcher::Watcher};
-use crate::host::Depth;
+use crate::{host::Depth, trouble::Trouble};
 
 /// How long a data directory is left alone that cannot be watched: events are told within a
 /// second (E-4).
@@ -33,6 +33,7 @@ where
 
 /// Takes in what the kernel tells when it does; that tells those who look.
 async fn wait<P, I>(inventory: Weak<Inventory<P, I>>) {
+    let mut shortage = Trouble::default();
     loop {
         let Some(shared) = inventory.upgrade().map(|i| Arc::clone(&i.shared)) else {
             return;
@@ -46,7 +47,7 @@ async fn wait<P, I>(inventory: Weak<Inventory<P, I>>) {
         };
         let told = async {
             match watch.watcher.as_deref() {
-                Some(watcher) => readable(watcher).await,
+                Some(watcher) => readable(watcher, &mut shortage).await,
                 None => std::future::pending().await,
             }
         };
@@ -61,14 +62,16 @@ async fn wait<P, I>(inventory: Weak<Inventory<P, I>>) {
 }
 
 /// Waits until the kernel has something to tell.
-async fn readable(watcher: &Watcher) {
+async fn readable(watcher: &Watcher, shortage: &mut Trouble) {
     let told = async {
         // Registered anew each time: so what has come meanwhile is told at once.
         let descriptor = register(watcher.descriptor()?)?;
         descriptor.readable().await.map(drop)
     };
     if let Err(error) = told.await {
-        tracing::warn!(%error, "cannot wait for changes; looking for them every now and then");
+        if shortage.is_news() {
+            tracing::warn!(%error, "cannot wait for changes; looking for them every now and then");
+        }
         tokio::time::sleep(UNWATCHED).await;
     }
 }

@@ -25,7 +25,10 @@ use super::{
     watcher::{PodChange, PodNews, Watcher},
     watching::Watch,
 };
-use crate::host::{Depth, Found, PhaseDirs, PodFacts, ScanError, Skipped, Stage1, State};
+use crate::{
+    host::{Depth, Found, PhaseDirs, PodFacts, ScanError, Skipped, Stage1, State},
+    trouble::Trouble,
+};
 
 /// How often pods whose lock may change unseen are looked at when nobody asks.
 const PROBES: Duration = Duration::from_millis(100);
@@ -112,6 +115,7 @@ pub(super) struct LivePods<C> {
     all_dirty: bool,
     /// Entries that are no pods and were seen.
     skipped: HashSet<Skipped>,
+    overflows: Trouble,
     locks: Locks,
     lives: HashMap<Uuid, Life>,
     /// Where pods went since they were read last.
@@ -150,6 +154,7 @@ impl<C: Default> LivePods<C> {
             dirty: BTreeSet::new(),
             all_dirty: true,
             skipped: HashSet::new(),
+            overflows: Trouble::default(),
             locks: Locks::new(),
             lives: HashMap::new(),
             routes: HashMap::new(),
@@ -225,7 +230,9 @@ impl<C: Default> LivePods<C> {
         }
         if overflowed {
             counters.overflows.inc();
-            tracing::warn!("changes came faster than they were read; reading everything anew");
+            if self.overflows.is_news() {
+                tracing::warn!("changes came faster than they were read; reading everything anew");
+            }
             // With what came after those that are missing: who has which pod open is unknown.
             self.all_dirty = true;
             self.locks.begin_anew_in_midstream();

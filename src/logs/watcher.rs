@@ -27,6 +27,7 @@ use super::{lock, tail::Tail};
 use crate::{
     host::{Dir, JournalDirs, LogsError, PhaseDirs, ScanError, pod_id},
     inventory::register,
+    trouble::Trouble,
 };
 
 /// How much is read from the kernel's queue at once.
@@ -229,6 +230,7 @@ impl Watcher {
 
 /// Takes in what the kernel tells, until the watcher is dropped.
 pub(super) async fn tell(watcher: Weak<Watcher>) {
+    let mut shortage = Trouble::default();
     while let Some(strong) = watcher.upgrade() {
         let descriptor = strong.inotify.try_clone().and_then(register);
         drop(strong);
@@ -237,7 +239,9 @@ pub(super) async fn tell(watcher: Weak<Watcher>) {
             Err(error) => Err(io::Error::from(error.kind())),
         };
         if let Err(error) = told {
-            tracing::warn!(%error, "cannot wait for changes of journals");
+            if shortage.is_news() {
+                tracing::warn!(%error, "cannot wait for changes of journals");
+            }
             tokio::time::sleep(RETRY).await;
         }
         if let Some(watcher) = watcher.upgrade() {

@@ -24,8 +24,8 @@ use super::{
     limits::Limits,
     places::Places,
     tls::Tls,
-    trouble::Trouble,
 };
+use crate::trouble::Trouble;
 
 /// How many connections of a listener may be about to say what they speak. Honest clients take
 /// a moment for that: of those who take long, the oldest make room for newcomers.

@@ -19,7 +19,6 @@ mod request_headers;
 mod sandbox;
 mod socket_file;
 mod tls;
-mod trouble;
 mod unread;
 
 use std::{convert::Infallible, future::Future, path::PathBuf, sync::Arc, time::Duration};

@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{counters::Counters, limits::Limits, trouble::Trouble};
-use crate::service::Connection;
+use super::{counters::Counters, limits::Limits};
+use crate::{service::Connection, trouble::Trouble};
 
 /// Who has a place. Clones are the same places.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use pretty_assertions::assert_eq;
 use rkt_api::{
     api::{
         Event, EventFilter, EventType, ListImagesRequest, ListPodsRequest, ListenEventsRequest,
-        ListenEventsResponse,
+        ListenEventsResponse, PodState,
     },
     layout,
 };
@@ -26,6 +26,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::{
     hosts::{self, TempHost},
+    metrics::{self, scrape::Metrics},
     support::{Client, DEADLINE, Server, eventually},
 };
 
@@ -235,6 +236,61 @@ async fn a_run_that_nobody_saw_has_its_exit_codes() {
             "POD_GARBAGE_COLLECTED",
         ]
     );
+}
+
+/// The kernel's own queue overflows, not only what the server keeps of it.
+#[tokio::test]
+async fn what_the_kernel_does_not_tell_is_found() {
+    let host = TempHost::create();
+    let pod = prepared(1);
+    let id = pod.id.to_string();
+    host.write_pod(&pod).unwrap();
+    let image = Image::new("example.com/web", "1.2");
+    let server = Server::start(host.dir(), &[metrics::LISTEN]);
+    let mut client = server.client().await;
+    look(&mut client).await;
+
+    let room = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let room: u32 = room.trim().parse().unwrap();
+    let [here, there] = ["here", "there"].map(|name| host.phase_dir(Phase::Run).join(name));
+    fs::create_dir(&here).unwrap();
+    let flood = || {
+        for _ in 0..room / 4 + 1 {
+            fs::rename(&here, &there).unwrap();
+            fs::rename(&there, &here).unwrap();
+        }
+    };
+    unseen(&server, || {
+        flood();
+        let run = place(host.dir(), Phase::Run, &id);
+        fs::rename(place(host.dir(), Phase::Prepared, &id), run).unwrap();
+        host.write_images(std::slice::from_ref(&image)).unwrap();
+    });
+    let state = async |client: &mut Client| {
+        let pods = client.list_pods(ListPodsRequest::default()).await.unwrap();
+        pods.into_inner().pods[0].state()
+    };
+    assert_eq!(state(&mut client).await, PodState::Exited);
+    let images = client.list_images(ListImagesRequest::default()).await;
+    assert_eq!(images.unwrap().into_inner().images.len(), 1);
+    unseen(&server, || {
+        flood();
+        let run = place(host.dir(), Phase::Run, &id);
+        fs::rename(run, place(host.dir(), Phase::Garbage, &id)).unwrap();
+    });
+    assert_eq!(state(&mut client).await, PodState::Garbage);
+
+    let overflows = Metrics::of(&server).value("rkt_api_queue_overflows_total");
+    assert_eq!(overflows, 2.0);
+    let log = server.log();
+    assert_eq!(log.matches("changes came faster").count(), 1, "{log}");
+    let events = history(server, &mut client).await;
+    assert_eq!(
+        told_of(&events, &id),
+        ["POD_STARTED", "POD_EXITED", "POD_GARBAGE_COLLECTED"]
+    );
+    let key = image.blob_key().unwrap();
+    assert_eq!(told_of(&events, &key), ["IMAGE_IMPORTED"]);
 }
 
 #[tokio::test]

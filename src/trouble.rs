@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Trouble of one kind.
-#[derive(Default)]
-pub(super) struct Trouble(Option<Instant>);
+#[derive(Debug, Default)]
+pub(crate) struct Trouble(Option<Instant>);
 
 impl Trouble {
     /// Notes that it has come, and tells whether it had been quiet for long.
-    pub(super) fn is_news(&mut self) -> bool {
+    pub(crate) fn is_news(&mut self) -> bool {
         let last = self.0.replace(Instant::now());
         last.is_none_or(|last| last.elapsed() >= QUIET)
     }
