@@ -25,7 +25,7 @@ use tonic_reflection::pb::v1::{
 use crate::{
     held_up::held_up,
     hosts::command_of_nobody,
-    support::{Server, answers, at_once, command, eventually, failed_start, handed_over},
+    support::{Server, answers, at_once, command, eventually, failed_start, handed_over, skip},
 };
 
 const SERVICE: &str = "v1alpha.PublicAPI";
@@ -184,7 +184,7 @@ fn a_data_directory_that_cannot_be_read_is_an_error() {
 #[test]
 fn a_data_directory_of_somebody_else_is_an_error() {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can be somebody else");
+        skip("only root can be somebody else");
         return;
     }
     let (temp, host) = empty_host();

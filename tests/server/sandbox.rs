@@ -11,16 +11,18 @@ use tonic::Code;
 use crate::{
     hosts::{self, TempHost},
     journals::{Journal, lines_of, of},
-    support::{Server, command, failed_start},
+    support::{Server, command, failed_start, skip},
 };
 
 /// What the server logs where it has given up all that it does not need.
 const CONFINED: &str = "\"confined to what it needs\"";
 
+const NO_MEANS: &str = "the kernel has not the means";
+
 fn is_confined(server: &Server) -> bool {
     let is_confined = server.log().contains(CONFINED);
     if !is_confined {
-        eprintln!("skipped: the kernel has not the means");
+        skip(NO_MEANS);
     }
     is_confined
 }
@@ -97,20 +99,23 @@ async fn what_lies_elsewhere_is_not_read_unless_asked_for() {
 fn where_there_is_no_room<T: Send>(start: impl FnOnce() -> T + Send) -> Option<T> {
     const LAYERS_MAX: u32 = 16;
 
-    thread::scope(|scope| {
+    let started = thread::scope(|scope| {
         let thread = scope.spawn(|| {
             for _ in 0..LAYERS_MAX {
                 let layer = Ruleset::default().handle_access(AccessFs::MakeBlock);
                 let layer = layer.unwrap().create().unwrap().restrict_self();
                 if layer.unwrap().ruleset == RulesetStatus::NotEnforced {
-                    eprintln!("skipped: the kernel has not the means");
                     return None;
                 }
             }
             Some(start())
         });
         thread.join().unwrap()
-    })
+    });
+    if started.is_none() {
+        skip(NO_MEANS);
+    }
+    started
 }
 
 #[tokio::test]

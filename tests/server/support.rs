@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::fd::OwnedFd,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -242,6 +242,14 @@ pub fn handed_over(dir: &Path, socket: impl Into<OwnedFd>, args: &[&str]) -> Com
 pub fn log_lines(log: &str) -> impl Iterator<Item = Value> {
     log.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// Says that a test is skipped, or the rest of it, and why. What `eprintln!` says is shown of tests
+/// alone that fail.
+pub fn skip(why: &str) {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(io::stderr(), "{test} is skipped: {why}");
 }
 
 /// Waits until `child` has ended.

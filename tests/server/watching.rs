@@ -34,7 +34,7 @@ pub fn unshare() -> Option<Command> {
     };
     let allowed = unshare().arg("true").stderr(Stdio::null()).status();
     if !allowed.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: namespaces cannot be had here");
+        crate::support::skip("namespaces cannot be had here");
         return None;
     }
     Some(unshare())
