@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use crate::{
     hosts::{self, TempHost, phase_dir},
     journals::journal_dir,
+    metrics::{LISTEN, scrape::Metrics},
     support::{Client, Server, log_lines},
 };
 
@@ -63,6 +64,7 @@ async fn what_is_wrong_is_said_once() {
         &["--dialect=rkt-1.30"],
         &["--dialect=rkt-1.30", "--no-watch"],
     ] {
+        let args = &[args, &[LISTEN]].concat();
         let host = TempHost::create();
         let pods = [1, 2, 3].map(|number| Pod {
             locked: true,
@@ -101,6 +103,14 @@ async fn what_is_wrong_is_said_once() {
             fs::write(broken.join("other"), round.to_string()).unwrap();
         }
         drop(client);
+        let metrics = Metrics::of(&server);
+        for (sample, value) in [
+            ("rkt_api_pod_faults_total{cause=\"malformed\"}", 2.0),
+            ("rkt_api_pod_faults_total{cause=\"not_regular\"}", 1.0),
+            ("rkt_api_images_left_out{cause=\"malformed\"}", 1.0),
+        ] {
+            assert_eq!(metrics.value(sample), value, "{sample} {args:?}");
+        }
         let warnings = warnings(&server.end().await);
         let count = |text: &str| warnings.keys().filter(|line| line.contains(text)).count();
         for text in [

@@ -31,11 +31,12 @@ use crate::{
         message_head, number, settings,
     },
     hosts::{self, TempHost},
-    metrics::scrape::Metrics,
+    metrics::{
+        LISTEN as METRICS,
+        scrape::{Metrics, becomes, refused_connections},
+    },
     support::{Client, DEADLINE, PROGRAM, Server, at_once, command, connect, eventually},
 };
-
-const METRICS: &str = "--metrics-listen=127.0.0.1:0";
 
 async fn get_info(client: &mut Client) {
     let info = at_once("GetInfo", client.get_info(GetInfoRequest {})).await;
@@ -76,7 +77,7 @@ async fn is_closed(mut socket: TcpStream) {
 #[tokio::test]
 async fn more_connections_than_may_be_are_closed() {
     let host = TempHost::create();
-    let server = Server::start(host.dir(), &["--max-connections=2"]);
+    let server = Server::start(host.dir(), &["--max-connections=2", METRICS]);
     let address = &server.addresses()[0];
     let [mut first, mut second] = [server.client().await, server.client().await];
     let _stays = listen(&mut first).await.unwrap();
@@ -84,6 +85,7 @@ async fn more_connections_than_may_be_are_closed() {
     for _ in 0..3 {
         is_closed(greeting(address)).await;
     }
+    refused_connections(&server, "limit", 3.0);
     get_info(&mut first).await;
 
     drop((stream, second));
@@ -175,7 +177,7 @@ async fn many_who_are_busy_keep_nobody_out() {
 #[tokio::test]
 async fn who_does_not_begin_to_speak_is_hung_up_on() {
     let host = TempHost::create();
-    let server = Server::start(host.dir(), &["--handshake-timeout=200ms"]);
+    let server = Server::start(host.dir(), &["--handshake-timeout=200ms", METRICS]);
     let address = &server.addresses()[0];
     let mut client = server.client().await;
     let half = silent(address);
@@ -185,6 +187,8 @@ async fn who_does_not_begin_to_speak_is_hung_up_on() {
     for socket in [silent(address), half, http1] {
         is_closed(socket).await;
     }
+    refused_connections(&server, "timeout", 2.0);
+    refused_connections(&server, "protocol", 1.0);
     get_info(&mut client).await;
 }
 
@@ -193,7 +197,7 @@ async fn who_does_not_begin_to_speak_is_hung_up_on() {
 #[tokio::test]
 async fn many_who_do_not_begin_to_speak_keep_nobody_out() {
     let host = TempHost::create();
-    let args = ["--handshake-timeout=1h", "--max-connections=3"];
+    let args = ["--handshake-timeout=1h", "--max-connections=3", METRICS];
     let server = Server::start(host.dir(), &args);
     let address = &server.addresses()[0];
     let mut client = server.client().await;
@@ -202,6 +206,8 @@ async fn many_who_do_not_begin_to_speak_keep_nobody_out() {
     get_info(&mut client).await;
     get_info(&mut connect(&server.url()).await).await;
     is_closed(silent.swap_remove(0)).await;
+    // 512 have a place: all others have lost theirs, one of them to who came last and spoke.
+    refused_connections(&server, "displaced", 289.0);
 }
 
 /// The server with so few descriptors.
@@ -257,7 +263,7 @@ async fn listen(client: &mut Client) -> Result<Streaming<ListenEventsResponse>, 
 #[tokio::test]
 async fn more_streams_than_may_be_are_refused() {
     let host = TempHost::create();
-    let server = Server::start(host.dir(), &["--max-streams=2"]);
+    let server = Server::start(host.dir(), &["--max-streams=2", METRICS]);
     let [mut one, mut other] = [server.client().await, server.client().await];
     let first = listen(&mut one).await.unwrap();
     let _second = listen(&mut other).await.unwrap();
@@ -266,6 +272,7 @@ async fn more_streams_than_may_be_are_refused() {
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
         get_info(client).await;
     }
+    assert_eq!(Metrics::of(&server).calls_refused("streams"), 2.0);
     drop(first);
     let has_room = async {
         while listen(&mut one).await.is_err() {
@@ -348,8 +355,7 @@ async fn requests_that_are_too_large() {
         assert_eq!(code, expected, "{length}");
     }
     get_info(&mut client).await;
-    let refused = "rkt_api_calls_refused_total{reason=\"headers\"}";
-    assert_eq!(Metrics::of(&server).value(refused), 1.0);
+    assert_eq!(Metrics::of(&server).calls_refused("headers"), 1.0);
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
     at_once("the stream is open still", stays.message())
         .await
@@ -359,7 +365,7 @@ async fn requests_that_are_too_large() {
 #[tokio::test]
 async fn more_filters_and_values_than_may_be_are_refused() {
     let host = TempHost::create();
-    let args = ["--max-filters=2", "--max-filter-values=3"];
+    let args = ["--max-filters=2", "--max-filter-values=3", METRICS];
     let server = Server::start(host.dir(), &args);
     let mut client = server.client().await;
     let text = |count| vec!["x".to_owned(); count];
@@ -407,6 +413,7 @@ async fn more_filters_and_values_than_may_be_are_refused() {
     client.listen_events(request(2, 1)).await.unwrap();
     let refused = client.listen_events(request(2, 2)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    assert_eq!(Metrics::of(&server).calls_refused("filters"), 7.0);
 }
 
 /// A call that is cut off leaves nothing locked: those that come after it are answered.
@@ -414,7 +421,7 @@ async fn more_filters_and_values_than_may_be_are_refused() {
 async fn calls_that_take_too_long_are_cut_off() {
     let host = TempHost::create();
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
-    let args = ["--call-timeout=300ms", "--store-lock-timeout=1h"];
+    let args = ["--call-timeout=300ms", "--store-lock-timeout=1h", METRICS];
     let server = Server::start(host.dir(), &args);
     let mut client = server.client().await;
     let mut stays = listen(&mut client).await.unwrap();
@@ -430,6 +437,7 @@ async fn calls_that_take_too_long_are_cut_off() {
         assert_eq!(pods.into_inner().pods.len(), 1);
         get_info(&mut client).await;
     }
+    assert_eq!(Metrics::of(&server).calls_refused("timeout"), 3.0);
     lock.unlock().unwrap();
     let again = async {
         while let Err(status) = client.list_images(ListImagesRequest::default()).await {
@@ -458,8 +466,7 @@ async fn who_does_not_say_that_it_is_there_is_hung_up_on() {
     drop(greeting(&server.addresses()[0]));
     // It does not answer the PING.
     is_closed(greeting(&server.addresses()[0])).await;
-    let counted = || Metrics::of(&server).value("rkt_api_keepalive_timeouts_total") == 1.0;
-    eventually("it is counted", counted);
+    becomes(&server, "rkt_api_keepalive_timeouts_total", 1.0);
     host.write_pod(&hosts::pod(1, Phase::Run)).unwrap();
     let told = at_once("the stream is open still", stays.message()).await;
     assert!(told.unwrap().is_some());
@@ -470,11 +477,13 @@ async fn who_does_not_say_that_it_is_there_is_hung_up_on() {
 #[tokio::test]
 async fn many_large_requests_keep_no_small_one_out() {
     let host = TempHost::create();
-    let server = Server::start(host.dir(), &["--request-buffer-bytes=1000000"]);
+    let server = Server::start(host.dir(), &["--request-buffer-bytes=1000000", METRICS]);
     let mut client = server.client().await;
     assert_eq!(ask_at_length(&mut client).await, Code::InvalidArgument);
     for method in ["InspectPod", "GetLogs", "ListenEvents"] {
+        let before = Metrics::of(&server).calls_refused("request_buffer");
         fill_request_buffer(&server, &mut client, method).await;
+        assert!(Metrics::of(&server).calls_refused("request_buffer") > before);
     }
 }
 
@@ -572,7 +581,7 @@ async fn answers_that_nobody_reads_make_room_for_those_that_are_read() {
     let host = TempHost::create();
     let id = long_winded(&host, 300_000);
     // For one answer, which has the manifest and its annotation, but not for two.
-    let server = Server::start(host.dir(), &["--answer-buffer-bytes=1000000"]);
+    let server = Server::start(host.dir(), &["--answer-buffer-bytes=1000000", METRICS]);
     let mut client = server.client().await;
     let request = InspectPodRequest { id };
     let mut socket = silent(&server.addresses()[0]);
@@ -587,11 +596,13 @@ async fn answers_that_nobody_reads_make_room_for_those_that_are_read() {
         socket
     });
     let closed = tokio::spawn(is_closed(answered.await.unwrap()));
+    let mut refused = 0.0;
     let reading = async {
         while !closed.is_finished() {
             let pod = client.inspect_pod(request.clone()).await;
-            if let Err(refused) = pod {
-                assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+            if let Err(status) = pod {
+                assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+                refused += 1.0;
             }
             get_info(&mut client).await;
         }
@@ -599,6 +610,8 @@ async fn answers_that_nobody_reads_make_room_for_those_that_are_read() {
     };
     tokio::time::timeout(DEADLINE, reading).await.unwrap();
     closed.await.unwrap();
+    assert!(refused > 0.0);
+    assert_eq!(Metrics::of(&server).calls_refused("answer_buffer"), refused);
     let log = server.end().await;
     assert!(log.contains("does not read its answers"), "{log}");
 }

@@ -32,7 +32,7 @@ use crate::{
     hosts::{self, TempHost, phase_dir},
     support::{Server, at_once, command, connect, eventually},
 };
-use scrape::{Metrics, page, send};
+use scrape::{Metrics, becomes, page, send};
 
 /// Where the server tells of its metrics in tests.
 pub const LISTEN: &str = "--metrics-listen=127.0.0.1:0";
@@ -208,6 +208,8 @@ async fn calls_are_counted_and_logged() {
     assert_eq!(metrics.requests("ListenEvents", "OK"), 1.0);
     assert_eq!(metrics.requests("other", "UNIMPLEMENTED"), 20.0);
     assert_eq!(metrics.sum("rkt_api_requests_total"), 31.0);
+    assert_eq!(metrics.value("rkt_api_connections_accepted_total"), 3.0);
+    assert_eq!(metrics.value("rkt_api_connections_open"), 3.0);
     assert!(!metrics.text.contains("Method1"), "{}", metrics.text);
     let seconds = "rkt_api_request_duration_seconds";
     assert_eq!(metrics.sum(&format!("{seconds}_count")), 31.0);
@@ -224,9 +226,7 @@ async fn calls_are_counted_and_logged() {
     let timed = format!("{seconds}_count{{method=\"ListenEvents\"}}");
     assert_eq!(metrics.value(&timed), 2.0);
     drop(events);
-    eventually("the stream is closed", || {
-        Metrics::of(&server).value(open) == 0.0
-    });
+    becomes(&server, open, 0.0);
     assert_eq!(
         Metrics::of(&server).requests("ListenEvents", "CANCELLED"),
         1.0
@@ -306,11 +306,7 @@ fn what_there_is_on_the_host() {
         File::create(pods.join(hosts::id(9).to_string())).unwrap();
         let server = serve(&host, args);
         wait_until_ready(&server);
-        let is = |sample: &str, value: f64| {
-            eventually(&format!("{sample} is {value} {args:?}"), || {
-                Metrics::of(&server).value(sample) == value
-            });
-        };
+        let is = |sample: &str, value| becomes(&server, sample, value);
         let state = |state: &str| format!("rkt_api_pods{{state=\"{state}\"}}");
         is(&state("running"), 1.0);
         is(&state("exited"), 1.0);
@@ -325,6 +321,12 @@ fn what_there_is_on_the_host() {
         assert_eq!(metrics.sum("rkt_api_pods"), 3.0);
         assert_eq!(metrics.value("rkt_api_inotify_watches") > 3.0, is_watched);
         assert_eq!(metrics.sum("rkt_api_events_total"), 0.0);
+        if is_watched {
+            // Each once: nothing has changed since.
+            assert_eq!(metrics.value("rkt_api_pods_read_total"), 3.0);
+            assert_eq!(metrics.value("rkt_api_image_index_reads_total"), 1.0);
+            assert_eq!(metrics.value("rkt_api_image_manifests_read_total"), 1.0);
+        }
 
         drop(hold);
         host.add(&hosts::pod(4, Phase::Run));
@@ -339,6 +341,9 @@ fn what_there_is_on_the_host() {
         let events = metrics.sum("rkt_api_events_total");
         assert_eq!(metrics.value("rkt_api_events_kept"), events);
         assert_eq!(metrics.value("rkt_api_events_sent_total"), 0.0);
+        // That the lock was let go, only a probe tells.
+        let probes = metrics.value("rkt_api_lock_probes_total");
+        assert_eq!(probes > 0.0, is_watched);
     }
 }
 

@@ -26,6 +26,7 @@ use tonic::{Code, Status};
 use crate::{
     broken::Damage,
     hosts::{self, TempHost, serve_unprivileged},
+    metrics::{LISTEN, scrape::Metrics},
     support::{Client, Server, at_once},
 };
 
@@ -314,7 +315,7 @@ async fn a_manifest_that_is_damaged() {
         other.write_images(&NAMES.map(image)).unwrap();
         let key = image("etcd").blob_key().unwrap();
         let file = Path::new(store::CAS).join(store::image_manifest(&key).unwrap());
-        let server = Server::start(host.dir(), &[]);
+        let server = Server::start(host.dir(), &[LISTEN]);
         let mut client = server.client().await;
         let mut sound = list(&mut client).await.unwrap();
         sound.retain(|image| image.id != key);
@@ -328,6 +329,16 @@ async fn a_manifest_that_is_damaged() {
             let other = &sound[0];
             assert_eq!(inspect(&mut client, &other.id).await.unwrap(), *other);
         }
+        let cause = match damage {
+            Damage::Missing => "missing",
+            Damage::Sparse => "too_large",
+            damage if damage.is_odd() => "not_regular",
+            _ => "malformed",
+        };
+        let metrics = Metrics::of(&server);
+        let left_out = format!("rkt_api_images_left_out{{cause=\"{cause}\"}}");
+        assert_eq!(metrics.value(&left_out), 1.0, "{damage:?}");
+        assert_eq!(metrics.sum("rkt_api_images_left_out"), 1.0, "{damage:?}");
         drop(client);
         let log = server.end().await;
         assert_eq!(log.matches(&key).count(), 1, "{damage:?}: {log}");

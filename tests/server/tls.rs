@@ -17,6 +17,10 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use crate::{
     events::{Listener, look},
     hosts::{self, TempHost},
+    metrics::{
+        LISTEN,
+        scrape::{Metrics, refused_connections},
+    },
     support::{Client, DEADLINE, Server, at_once, command, connect, failed_start, handed_over},
 };
 
@@ -102,7 +106,8 @@ impl Files {
 }
 
 fn start(host: &TempHost, args: &[String]) -> Server {
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let args = args.iter().map(String::as_str);
+    let args: Vec<_> = args.chain([LISTEN]).collect();
     Server::start(host.dir(), &args)
 }
 
@@ -130,6 +135,7 @@ async fn clients_connect_by_the_right_authority_only() {
     let other = Authority::new();
     let error = client(&server, other.trusted(None)).await.unwrap_err();
     assert!(error.contains("InvalidCertificate"), "{error}");
+    refused_connections(&server, "tls", 1.0);
 
     let plain = Endpoint::from_shared(server.url()).unwrap();
     if let Ok(channel) = at_once("a plain client", plain.connect()).await {
@@ -235,6 +241,8 @@ async fn a_hangup_signal_has_certificates_read_anew() {
     server.wait_for_log("the certificates are read anew");
     client(&server, authority.trusted(None)).await.unwrap();
     first.get_info(GetInfoRequest {}).await.unwrap();
+    let reloads = "rkt_api_tls_reloads_total";
+    assert_eq!(Metrics::of(&server).value(reloads), 1.0);
 }
 
 #[tokio::test]
@@ -247,6 +255,8 @@ async fn certificates_that_cannot_be_used_do_not_replace_those_that_can() {
 
     fs::write(files.path("cert.pem"), "-----BEGIN CERTIFICATE-----\nAA").unwrap();
     server.wait_for_log("cannot be used, the old ones stay");
+    let failures = "rkt_api_tls_reload_failures_total";
+    assert!(Metrics::of(&server).value(failures) >= 1.0);
     client(&server, old.trusted(None)).await.unwrap();
 
     files.write(&new.sign(Validity::Valid));

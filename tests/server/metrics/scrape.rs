@@ -7,7 +7,7 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use crate::support::{DEADLINE, Server};
+use crate::support::{DEADLINE, Server, eventually};
 
 /// A connection to the endpoint at `address`, as the server's log has it.
 pub fn connect(address: &str) -> Box<dyn Socket> {
@@ -64,6 +64,20 @@ pub fn page(address: &str, path: &str) -> Answer {
         &format!("GET {path} HTTP/1.1\r\nHost: server\r\n\r\n"),
     )
     .unwrap()
+}
+
+/// Waits until a sample, named with its labels, has this value: who is concerned may know of it
+/// before it is counted.
+pub fn becomes(server: &Server, sample: &str, value: f64) {
+    eventually(&format!("{sample} is {value}"), || {
+        Metrics::of(server).value(sample) == value
+    });
+}
+
+/// Waits until so many connections were refused for this reason.
+pub fn refused_connections(server: &Server, reason: &str, count: f64) {
+    let sample = format!("rkt_api_connections_refused_total{{reason=\"{reason}\"}}");
+    becomes(server, &sample, count);
 }
 
 /// The metrics at one moment.
@@ -144,6 +158,13 @@ impl Metrics {
     pub fn requests(&self, method: &str, code: &str) -> f64 {
         let sample = format!("rkt_api_requests_total{{method=\"{method}\",code=\"{code}\"}}");
         self.get(&sample).unwrap_or_default()
+    }
+
+    /// How many calls have met the limit that `reason` names.
+    pub fn calls_refused(&self, reason: &str) -> f64 {
+        self.value(&format!(
+            "rkt_api_calls_refused_total{{reason=\"{reason}\"}}"
+        ))
     }
 
     /// All names that samples have, with `_total` and its like.
