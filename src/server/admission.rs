@@ -1,6 +1,7 @@
-//! Admitting calls: so many bytes of headers, so many streams at a time, so long until each call is
-//! answered or its stream begins, so many bytes of large requests together, and of large answers.
-//! What is refused here never reaches the service, but for answers, which come from there.
+//! Admitting calls: so many bytes of headers and of a request, so many streams at a time, so long
+//! until each call is answered or its stream begins, so many bytes of large requests together, and of
+//! large answers. What is refused here never reaches the service, but for answers, which come from
+//! there.
 
 use std::{
     pin::Pin,
@@ -40,6 +41,7 @@ pub(super) struct Admission {
     request_buffer: Arc<Semaphore>,
     unread: Unread,
     header_bytes: usize,
+    request_bytes: u32,
     call_timeout: Duration,
     counters: Counters,
 }
@@ -52,6 +54,7 @@ impl Admission {
             request_buffer: permits(limits.request_buffer_bytes),
             unread: Unread::new(limits.answer_buffer_bytes),
             header_bytes: usize::try_from(limits.header_bytes).unwrap_or(usize::MAX),
+            request_bytes: u32::try_from(limits.request_bytes).unwrap_or(u32::MAX),
             call_timeout: limits.call_timeout,
             counters,
         }
@@ -150,6 +153,7 @@ where
             false => request.map(|body| {
                 Body::new(Question {
                     body,
+                    head: Head::default(),
                     length: 0,
                     taken: taken.clone(),
                     admission: admission.clone(),
@@ -260,9 +264,14 @@ impl Taken {
     }
 }
 
-/// The body of a request, of which no more is taken in than there is room for.
+/// What a message of gRPC begins with: whether it is compressed, and how long it is.
+type Head = [u8; 5];
+
+/// The body of a request, of which no more is taken in than may be, and there is room for.
 struct Question {
     body: Body,
+    /// As far as it has come; the rest is zero.
+    head: Head,
     /// How many bytes have come.
     length: usize,
     taken: Taken,
@@ -270,6 +279,30 @@ struct Question {
 }
 
 impl Question {
+    /// Reads in `data`, which comes next, how long the request says that it is: what is too long is
+    /// not waited for.
+    ///
+    /// # Errors
+    ///
+    /// When it is longer than may be.
+    fn check_size(&mut self, data: &[u8]) -> Result<(), Status> {
+        let missing = self.head.iter_mut().skip(self.length);
+        for (byte, come) in missing.zip(data) {
+            *byte = *come;
+        }
+        let max = self.admission.request_bytes;
+        match self.head {
+            // Also where some of the length is missing, it is no less than that.
+            [0, length @ ..] if u32::from_be_bytes(length) > max => {
+                let counters = &self.admission.counters;
+                counters.refuse_call(CallRefusal::RequestSize);
+                let message = format!("the request is larger than {max} bytes");
+                Err(Status::out_of_range(message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Notes that so many more bytes have come.
     ///
     /// # Errors
@@ -312,6 +345,7 @@ impl HttpBody for Question {
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
+            self.check_size(data)?;
             self.take(data.len())?;
         }
         Poll::Ready(frame)
@@ -406,6 +440,7 @@ mod tests {
     fn question(admission: &Admission) -> Question {
         Question {
             body: Body::empty(),
+            head: Head::default(),
             length: 0,
             taken: Taken::default(),
             admission: admission.clone(),
@@ -436,6 +471,38 @@ mod tests {
         question(&admission).take(SMALL_BYTES + 1).unwrap_err();
         drop(call);
         question(&admission).take(SMALL_BYTES + 100).unwrap();
+    }
+
+    #[test]
+    fn requests_are_refused_as_soon_as_they_say_that_they_are_too_large() {
+        let limits = Limits {
+            request_bytes: 1000,
+            ..Limits::default()
+        };
+        let counters = Counters::default();
+        let admission = Admission::new(&limits, counters.clone());
+        for (pieces, is_refused) in [
+            (&[&b"\0\0\0\x03\xe8 and more"[..]][..], false),
+            (&[b"\0\0\0\x03\xe9"], true),
+            (&[b"\0", b"\0", b"\0\x03", b"\xe8", b"\xff"], false),
+            (&[b"\0", b"\0", b"\0\x03", b"\xe9"], true),
+            (&[b"\0\xff"], true),
+            (&[], false),
+            // What says that it is compressed is refused for that.
+            (&[b"\x01\xff\xff\xff\xff"], false),
+        ] {
+            let before = counters.calls_refused(CallRefusal::RequestSize).get();
+            let mut request = question(&admission);
+            let result = pieces.iter().try_for_each(|piece| {
+                request.check_size(piece)?;
+                request.take(piece.len())
+            });
+            let code = result.err().map(|status| status.code());
+            let expected = is_refused.then_some(tonic::Code::OutOfRange);
+            assert_eq!(code, expected, "{pieces:?}");
+            let refused = counters.calls_refused(CallRefusal::RequestSize).get() - before;
+            assert_eq!(refused, u64::from(is_refused), "{pieces:?}");
+        }
     }
 
     /// Takes a request in, and answers.

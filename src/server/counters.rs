@@ -65,6 +65,8 @@ pub(super) enum CallRefusal {
     Streams,
     /// As many connections have streams as may.
     Connections,
+    /// It is larger than may be.
+    RequestSize,
     /// As much of large requests is held as may be.
     RequestBuffer,
     /// As much of large answers waits to be read as may.
@@ -76,10 +78,11 @@ pub(super) enum CallRefusal {
 }
 
 impl CallRefusal {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Headers,
         Self::Streams,
         Self::Connections,
+        Self::RequestSize,
         Self::RequestBuffer,
         Self::AnswerBuffer,
         Self::Filters,
@@ -103,6 +106,7 @@ impl EncodeLabelValue for CallRefusal {
             Self::Headers => "headers",
             Self::Streams => "streams",
             Self::Connections => "connections",
+            Self::RequestSize => "request_size",
             Self::RequestBuffer => "request_buffer",
             Self::AnswerBuffer => "answer_buffer",
             Self::Filters => "filters",

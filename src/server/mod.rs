@@ -199,6 +199,7 @@ impl Server {
         let door = Door::new(&config.limits, counters.clone());
         let (health, health_service) = tonic_health::server::health_reporter();
         readiness::set(&health, ServingStatus::NotServing).await;
+        // Admission has refused a larger one; this is for what may follow it.
         let api =
             PublicApiServer::new(service).max_decoding_message_size(config.limits.request_bytes);
         let router = transport(&config.limits)

@@ -339,6 +339,7 @@ async fn requests_that_are_too_large() {
     };
     assert_eq!(inspect(&mut client, 900).await, Code::InvalidArgument);
     assert_eq!(inspect(&mut client, 1001).await, Code::OutOfRange);
+    assert_eq!(Metrics::of(&server).calls_refused("request_size"), 1.0);
 
     let mut stays = listen(&mut client).await.unwrap();
     for (length, expected) in [
