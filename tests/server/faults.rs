@@ -1,6 +1,6 @@
 //! What is wrong on a host is logged once, whatever is called how often (P-15, S-12, IM-5).
 
-use std::{collections::BTreeMap, fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink};
 
 use pretty_assertions::assert_eq;
 use rkt_api::{
@@ -14,7 +14,7 @@ use crate::{
     hosts::{self, TempHost, phase_dir},
     journals::journal_dir,
     metrics::{LISTEN, scrape::Metrics},
-    support::{Client, Server, log_lines},
+    support::{Client, Server, warnings},
 };
 
 /// How often each call is made.
@@ -45,15 +45,6 @@ async fn call_for_all(client: &mut Client, pods: &[u32]) {
     }
     let images = ListImagesRequest::default();
     client.list_images(images).await.unwrap();
-}
-
-/// The warnings in a log, each without its time, and how often it is there.
-fn warnings(log: &str) -> BTreeMap<String, usize> {
-    let mut warnings = BTreeMap::new();
-    for line in log_lines(log).filter(|line| line["level"] == "WARN") {
-        *warnings.entry(line["fields"].to_string()).or_default() += 1;
-    }
-    warnings
 }
 
 #[tokio::test]

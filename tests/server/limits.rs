@@ -6,6 +6,7 @@ use std::{
     io::{self, Read as _, Write as _},
     net::TcpStream,
     process::Command,
+    time::{Duration, Instant},
 };
 
 use pretty_assertions::assert_eq;
@@ -35,7 +36,7 @@ use crate::{
         LISTEN as METRICS,
         scrape::{Metrics, becomes, refused_connections},
     },
-    support::{Client, DEADLINE, PROGRAM, Server, at_once, command, connect, eventually},
+    support::{Client, DEADLINE, PROGRAM, Server, at_once, command, connect, eventually, warnings},
 };
 
 async fn get_info(client: &mut Client) {
@@ -210,11 +211,12 @@ async fn many_who_do_not_begin_to_speak_keep_nobody_out() {
     refused_connections(&server, "displaced", 289.0);
 }
 
-/// The server with so few descriptors.
+/// The server where the system lets it have so few descriptors, and has it ask for the last of them.
 fn with_descriptors(count: u32, host: &TempHost) -> Server {
-    let server = command(host.dir(), &[]);
+    let server = command(host.dir(), &[METRICS]);
     let mut limited = Command::new("sh");
-    limited.args(["-c", &format!("ulimit -n {count}; exec \"$@\""), "sh"]);
+    let limits = format!("ulimit -Sn {}; ulimit -Hn {count}", count / 2);
+    limited.args(["-c", &format!("{limits}; exec \"$@\""), "sh"]);
     limited.arg(PROGRAM).args(server.get_args());
     limited.env_remove("RUST_LOG");
     Server::listen(limited)
@@ -237,22 +239,43 @@ async fn descriptors_that_run_out_and_come_back() {
     let address = &server.addresses()[0];
     let connections: Vec<_> = (0..100).map(|_| greeting(address)).collect();
     server.wait_for_log("failed to accept connections");
-    for _ in 0..20 {
+    let monitoring = server.metrics_address();
+    let monitoring: Vec<_> = (0..100).map(|_| silent(&monitoring)).collect();
+    server.wait_for_log("failed to take a connection of monitoring");
+    let refused = async {
+        loop {
+            // So that it is to be read.
+            fs::write(host.pod_dir(&pod).join("changed"), "").unwrap();
+            if let Err(refused) = inspect(&mut client).await {
+                return refused;
+            }
+        }
+    };
+    let refused = at_once("a call that needs descriptors", refused).await;
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    // Meanwhile each listener tries again several times.
+    let short_since = Instant::now();
+    while short_since.elapsed() < Duration::from_millis(500) {
         get_info(&mut client).await;
     }
-    drop(connections);
+
+    drop((connections, monitoring));
     let again = async {
         let mut newcomer = connect(&server.url()).await;
         get_info(&mut newcomer).await;
-        while inspect(&mut newcomer).await.is_err() {
+        while let Err(refused) = inspect(&mut newcomer).await {
+            assert_eq!(refused.code(), Code::Unavailable, "{refused}");
             tokio::task::yield_now().await;
         }
     };
     at_once("there are descriptors again", again).await;
+    let failures = "rkt_api_accept_errors_total";
+    assert!(Metrics::of(&server).value(failures) > 1.0);
     drop(client);
     let log = server.end().await;
-    let told = log.matches("failed to accept connections").count();
-    assert_eq!(told, 1, "{log}");
+    for (line, times) in warnings(&log) {
+        assert_eq!(times, 1, "{line}");
+    }
 }
 
 async fn listen(client: &mut Client) -> Result<Streaming<ListenEventsResponse>, Status> {

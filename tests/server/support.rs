@@ -1,6 +1,7 @@
 //! What the tests share: the real server as a process, and clients of it.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::fd::OwnedFd,
@@ -242,6 +243,15 @@ pub fn handed_over(dir: &Path, socket: impl Into<OwnedFd>, args: &[&str]) -> Com
 pub fn log_lines(log: &str) -> impl Iterator<Item = Value> {
     log.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// The warnings and errors in a log, each without its time, and how often it is there.
+pub fn warnings(log: &str) -> BTreeMap<String, usize> {
+    let mut warnings = BTreeMap::new();
+    for line in log_lines(log).filter(|line| line["level"] == "WARN" || line["level"] == "ERROR") {
+        *warnings.entry(line["fields"].to_string()).or_default() += 1;
+    }
+    warnings
 }
 
 /// Says that a test is skipped, or the rest of it, and why. What `eprintln!` says is shown of tests

@@ -18,10 +18,13 @@ use tokio::{
 };
 
 use super::Metrics;
-use crate::server::{
-    crowd::Crowd,
-    listen::Listener,
-    readiness::{Readiness, State},
+use crate::{
+    server::{
+        crowd::Crowd,
+        listen::Listener,
+        readiness::{Readiness, State},
+    },
+    trouble::Trouble,
 };
 
 /// How many clients of a listener are served at once. Honest ones take a moment: when more come,
@@ -136,6 +139,7 @@ pub(super) async fn serve(
 /// Takes connections, whoever has to go for them.
 async fn accept(listener: Listener, pages: Pages) {
     let mut clients = Crowd::new(CONNECTIONS);
+    let mut shortage = Trouble::default();
     loop {
         let accepted = match &listener {
             Listener::Tcp(socket) => {
@@ -148,7 +152,9 @@ async fn accept(listener: Listener, pages: Pages) {
             }
         };
         if let Err(error) = accepted {
-            tracing::warn!(%error, "failed to take a connection of monitoring");
+            if shortage.is_news() {
+                tracing::warn!(%error, "failed to take a connection of monitoring");
+            }
             tokio::time::sleep(ACCEPT_RETRY).await;
         }
     }
