@@ -279,10 +279,15 @@ fn lacks_ipv6(error: &io::Error) -> bool {
         || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
 }
 
+/// The addresses of those of `listeners` to which other machines can connect.
+pub(super) fn remote_addresses(listeners: &[Listener]) -> impl Iterator<Item = String> {
+    let remote = listeners.iter().filter(|listener| listener.is_remote());
+    remote.map(ToString::to_string)
+}
+
 /// Sees to it that other machines can connect without TLS only where that is wanted, and known.
 pub(super) fn check_reach(listeners: &[Listener], is_wanted: bool) -> Result<(), BindError> {
-    for listener in listeners.iter().filter(|listener| listener.is_remote()) {
-        let address = listener.to_string();
+    for address in remote_addresses(listeners) {
         if !is_wanted {
             return Err(BindError::Insecure { address });
         }

@@ -389,3 +389,18 @@ async fn other_machines_connect_without_tls_only_where_that_is_wanted() {
     let log = Server::spawn(command).end().await;
     assert!(!log.contains("other machines"), "{log}");
 }
+
+/// They tell nothing of what is in pods, so that is not refused.
+#[tokio::test]
+async fn who_lets_other_machines_read_metrics_is_told() {
+    let host = TempHost::create();
+    for (listen, is_remote) in [("0.0.0.0:0", true), ("localhost:0", false)] {
+        let listen = format!("--metrics-listen={listen}");
+        let server = Server::start(host.dir(), &[&listen]);
+        let address = server.metrics_address().replace("0.0.0.0", "127.0.0.1");
+        Metrics::at(&address);
+        let log = server.end().await;
+        let told = log.matches("everybody who reaches this address").count();
+        assert_eq!(told, usize::from(is_remote), "{log}");
+    }
+}

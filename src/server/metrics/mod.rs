@@ -60,8 +60,16 @@ impl Endpoint {
         metrics: Metrics,
         readiness: Readiness,
     ) -> Result<Self, BindError> {
+        let listeners = listen::bind_all(addresses, permissions).await?;
+        // Monitoring may well be elsewhere, and metrics say nothing of what is in pods.
+        for address in listen::remote_addresses(&listeners) {
+            tracing::warn!(
+                address,
+                "everybody who reaches this address can read the metrics"
+            );
+        }
         Ok(Self {
-            listeners: listen::bind_all(addresses, permissions).await?,
+            listeners,
             pages: Pages::new(metrics, readiness),
         })
     }
