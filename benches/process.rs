@@ -24,7 +24,10 @@ use process::Process;
 use prost::Message;
 use raw::{Client, INSPECT_POD, LIST_IMAGES, LIST_PODS, Method};
 use rkt_api::api::{InspectPodRequest, ListImagesRequest, ListPodsRequest};
-use tokio::runtime::Runtime;
+use rkt_sim::spec::{Phase, Pod};
+use tokio::{runtime::Runtime, sync::oneshot};
+
+const GET_INFO: Method = "/v1alpha.PublicAPI/GetInfo";
 
 const IMAGES: u32 = 1_000;
 
@@ -35,22 +38,48 @@ const IDLE: Duration = Duration::from_secs(10);
 /// directories open.
 const SETTLED: Duration = Duration::from_secs(3);
 
+/// How long who asks for nothing much waits between two calls.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// How many calls are made for one average.
 const CALLS: u32 = 200;
 
 fn main() {
     let runtime = Runtime::new().expect("a runtime");
-    for pods in [0, 100, 1_000, 10_000] {
+    for (pods, running) in [
+        (0, 0),
+        (100, 0),
+        (1_000, 0),
+        (10_000, 0),
+        (1_000, 1_000),
+        (10_000, 10_000),
+    ] {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("rkt");
-        hosts::write(&data_dir, pods, IMAGES);
+        let host = hosts::write(&data_dir, pods, IMAGES);
+        let held = (0..running).map(|number| {
+            let pod = Pod::new(hosts::id(number), Phase::Run);
+            host.hold(&pod).expect("a lock")
+        });
+        let _held: Vec<_> = held.collect();
         let server = Process::start(&data_dir, &dir.path().join("api.sock"));
         let client = runtime.block_on(Client::connect(server.address.clone()));
         let call = |method, request: &Bytes| {
             let mut client = client.clone();
             runtime.block_on(client.call(method, request.clone()))
         };
-        println!("\n{pods} pods, {IMAGES} images");
+        println!("\n{pods} pods, {running} of them running, {IMAGES} images");
+        let (read, is_read) = oneshot::channel();
+        let asking = runtime.spawn(ask_for_info(server.address.clone(), is_read));
+        read_all(&server, &call);
+        // It waits for that.
+        let _ = read.send(());
+        let (calls, longest) = runtime.block_on(asking).expect("answers");
+        println!(
+            "{:32} {calls:8} times, {:.1} ms at most",
+            "meanwhile GetInfo",
+            longest.as_secs_f64() * 1e3
+        );
         measure(&server, &call, pods);
         count_system_calls(dir.path(), &server, &call, pods);
     }
@@ -83,25 +112,45 @@ fn list_images() -> Bytes {
     })
 }
 
-fn measure(server: &Process, call: &Call<'_>, pods: u32) {
-    let tell = |what: &str| {
-        let (resident, cpu) = (server.resident_bytes(), server.cpu());
-        let (mib, s) = (resident as f64 / f64::from(1 << 20), cpu.as_secs_f64());
-        println!("{what:32} {mib:8.1} MiB resident, {s:6.2} s of processor time until then");
-    };
+/// Calls GetInfo until `is_read`. Returns how often, and how long it took at most.
+async fn ask_for_info(address: String, mut is_read: oneshot::Receiver<()>) -> (u32, Duration) {
+    let mut client = Client::connect(address).await;
+    let mut calls = 0;
+    let mut longest = Duration::ZERO;
+    while is_read.try_recv().is_err() {
+        let start = Instant::now();
+        client.call(GET_INFO, Bytes::new()).await;
+        longest = longest.max(start.elapsed());
+        calls += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+    (calls, longest)
+}
+
+fn tell(what: &str, server: &Process) {
+    let (resident, cpu) = (server.resident_bytes(), server.cpu());
+    let (mib, s) = (resident as f64 / f64::from(1 << 20), cpu.as_secs_f64());
+    println!("{what:32} {mib:8.1} MiB resident, {s:6.2} s of processor time until then");
+}
+
+/// The first call, for which all pods are read.
+fn read_all(server: &Process, call: &Call<'_>) {
     let start = Instant::now();
     call(LIST_PODS, &list(false));
     let elapsed_s = start.elapsed().as_secs_f64();
-    tell("first ListPods answered");
+    tell("first ListPods answered", server);
     println!("{:32} {elapsed_s:8.3} s", "that took");
+}
+
+fn measure(server: &Process, call: &Call<'_>, pods: u32) {
     let listed = call(LIST_PODS, &list(true));
-    tell("ListPods with detail");
+    tell("ListPods with detail", server);
     println!("{:32} {:8} bytes", "its answer", listed.len());
     for number in 0..pods {
         call(INSPECT_POD, &inspect(number));
     }
     call(LIST_IMAGES, &list_images());
-    tell("all pods inspected, images listed");
+    tell("all pods inspected, images listed", server);
     thread::sleep(SETTLED);
     let before = server.cpu();
     thread::sleep(IDLE);
