@@ -120,6 +120,7 @@ async fn an_image() {
     let id = demo.rktctl(&["images", "--keyword=redis", "-o=name"], None);
     let id = &id.await[..19];
     let mut all = on_all_pages(&demo, &["image", id]).await;
+    all += &on_all_pages(&demo, &["image", id, "-o", "wide"]).await;
     all += &in_formats(&demo, &["image", id], &["json", "yaml", "name"]).await;
     stable(&demo, || assert_snapshot!(all));
 }
@@ -162,6 +163,10 @@ async fn logs() {
     assert!(all.contains('\u{1b}'), "it's given as it is: {all}");
     let text = demo.rktctl(&["logs", POD], Some(80)).await;
     assert!(!text.contains('\u{1b}'), "{text}");
+    // Lines are as long as they are, wherever they are shown.
+    for args in [&["logs", POD][..], &["logs", POD, "-o", "wide"]] {
+        assert_eq!(demo.rktctl(args, Some(200)).await, text);
+    }
     write!(all, "$ rktctl logs {POD}  # on a terminal\n{text}").unwrap();
     assert_snapshot!(all.replace('\u{1b}', "␛"));
 }
