@@ -10,7 +10,7 @@ use super::duration;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// How many connections may be open in all; for more, those that were not used for longest make
+    /// How many connections may be open in all; for more, those that were not used for long make
     /// room, but for those with streams, which may be seven in eight; streams of others are
     /// RESOURCE_EXHAUSTED
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4096)]
