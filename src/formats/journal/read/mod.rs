@@ -87,6 +87,12 @@ impl<S: ReadAt> Journal<S> {
         self.last
     }
 
+    /// How often something in the file was looked at: what reading it has cost.
+    #[cfg(any(test, fuzzing))]
+    pub fn looks(&self) -> u64 {
+        self.blocks.looks
+    }
+
     /// Whether an entry has this payload, `NAME=value`.
     pub fn has(&mut self, payload: &[u8]) -> bool {
         let selection = Selection::Having(vec![payload.to_vec()]);

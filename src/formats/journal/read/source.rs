@@ -84,6 +84,9 @@ pub(super) struct Blocks<S> {
     slots: Vec<Option<Block>>,
     /// The block that was read last.
     last: u64,
+    /// How often something was looked at, whether or not it had to be read for that.
+    #[cfg(any(test, fuzzing))]
+    pub(super) looks: u64,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,8 @@ impl<S: ReadAt> Blocks<S> {
             source,
             slots: (0..SLOTS).map(|_| None).collect(),
             last: u64::MAX - 1,
+            #[cfg(any(test, fuzzing))]
+            looks: 0,
         })
     }
 
@@ -110,6 +115,10 @@ impl<S: ReadAt> Blocks<S> {
 
     /// Fills `buffer` with what is at `offset`.
     pub(super) fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        #[cfg(any(test, fuzzing))]
+        {
+            self.looks += 1;
+        }
         let end = offset.checked_add(buffer.len() as u64);
         if end.is_none_or(|end| end > self.size_bytes) {
             return Err(ReadError::OutOfBounds { offset });
