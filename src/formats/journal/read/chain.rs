@@ -65,10 +65,11 @@ impl Chain {
         let mut arrays = Vec::new();
         let mut capacity = u64::from(first.is_some());
         let mut at = array;
-        let mut before = 0;
+        let mut end = 0;
         while capacity < count && arrays.len() < MAX_ARRAYS {
-            // Each one is added at the end of the file: no chain leads back.
-            if at <= before {
+            // Each one is added at the end of the file: no chain leads back, or into itself. All
+            // together have no more slots than there is room for.
+            if at < end {
                 break;
             }
             let Ok(head) = journal.head(at, Kind::EntryArray, array::ITEMS as u64) else {
@@ -79,7 +80,7 @@ impl Chain {
                 before: capacity,
             });
             capacity += (head.size_bytes - array::ITEMS as u64) / slot_bytes;
-            before = at;
+            end = at + head.size_bytes;
             match journal.blocks.u64(at + array::NEXT as u64) {
                 Ok(next) => at = next,
                 Err(_) => break,

@@ -11,7 +11,8 @@
 //!   not, payloads compressed by XZ, LZ4 or ZSTD.
 //! * What is damaged or lies (offsets, sizes, chains that lead back, payloads that swell) costs
 //!   what is behind it. Nothing here takes more memory than [`MAX_VALUE_BYTES`] and a few MiB,
-//!   or more steps than the file has bytes; a file that has terabytes of nothing is given up on.
+//!   or more than a few looks for each byte that the file has; a file that has terabytes of
+//!   nothing is given up on.
 //!
 //! What makes an entry visible is its place in the list of all entries that the header counts.
 //! systemd enters it there first and then in the lists of its fields, our writer the other

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Compression, Entry as Written, Field, Growth, Ids, Options, Revision, State, Writer, layout,
+        Compression, Entry as Written, Field, Growth, Ids, Options, Revision, State, Writer,
+        layout::{self, object::Kind},
     },
     Cursor, Direction, Journal, MAX_VALUE_BYTES, ReadAt, ReadError, Selection,
 };
@@ -464,6 +465,37 @@ fn chains_that_lead_back_come_to_an_end() {
         read(&bytes[..], &Selection::All, Direction::Forward).unwrap(),
         all
     );
+}
+
+/// Each array says that it has all that follows, the other ones too: the list of entries would be
+/// longer than the file by as many times as there are arrays.
+#[test]
+fn arrays_within_arrays_are_not_walked() {
+    const ARRAYS: u64 = 1000;
+    const SLOTS: u64 = 16 << 10;
+
+    let lines: Vec<Line> = (1..3).map(|at| (at, "web", vec![b'a'])).collect();
+    let (mut bytes, _) = write(&options(Revision::V189, false), &lines);
+    let begin = bytes.len() as u64;
+    let end = begin + (3 * ARRAYS + SLOTS) * 8;
+    for at in (begin..).step_by(24).take(ARRAYS as usize) {
+        let head = [Kind::EntryArray as u64, end - at, at + 24];
+        bytes.extend(head.map(u64::to_le_bytes).as_flattened());
+    }
+    // Nothing that is an entry, but it could be one: it comes before the last one.
+    let no_entry = [240_u64.to_le_bytes(); SLOTS as usize - 1];
+    bytes.extend(no_entry.as_flattened());
+    bytes.extend(begin.to_le_bytes());
+    for (at, number) in [
+        (layout::header::ENTRY_ARRAY, begin),
+        (layout::header::ENTRIES, u64::MAX),
+    ] {
+        bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+    }
+    for direction in [Direction::Forward, Direction::Backward] {
+        let read = read(&bytes[..], &Selection::All, direction).unwrap();
+        assert_eq!(read, []);
+    }
 }
 
 /// A file that says what it likes, and grows to any length without taking room on a disk.
