@@ -7,7 +7,7 @@
 use std::{fs::File, path::Path};
 
 use rustix::{
-    fs::{self, FileType, Stat},
+    fs::{FileType, RawDir, Stat},
     io::Errno,
 };
 use uuid::Uuid;
@@ -25,6 +25,10 @@ const FILES_LIMIT: usize = 256;
 const MACHINES_LIMIT: usize = 16;
 /// How many entries of a directory are looked at.
 const ENTRIES_LIMIT: usize = 1 << 16;
+/// How much of a directory is listed at once, in bytes: more journals than are read.
+const LISTING_BYTES: usize = 64 << 10;
+/// How often a directory is listed, where journals are put away faster than they are looked at.
+const LIST_ATTEMPTS: usize = 8;
 /// The largest file that is read for a tree store id.
 const WORD_LIMIT_BYTES: u64 = 4 << 10;
 
@@ -75,7 +79,7 @@ pub(crate) struct JournalFile {
 impl JournalFile {
     /// Whether its name is that of a file which may still be written.
     pub(crate) fn is_active(&self) -> bool {
-        !self.name.contains('@') && !self.name.ends_with('~')
+        is_active(&self.name)
     }
 }
 
@@ -95,7 +99,7 @@ impl JournalDirs {
             Err(errno) => return Err(fault(Cause::Unreadable(errno))),
         };
         let mut machines = Vec::new();
-        each_entry(&dir, |name, kind| {
+        each_entry(&dir, |name, kind, _| {
             let is_machine = name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
             let is_dir = matches!(kind, FileType::Directory | FileType::Unknown);
             if is_machine && is_dir && machines.len() < MACHINES_LIMIT {
@@ -154,25 +158,16 @@ impl JournalDirs {
         let mut files = Vec::new();
         let mut faults = Vec::new();
         for (number, JournalDir { dir, path }) in self.0.iter().enumerate() {
-            let listed = each_entry(dir, |name, kind| {
-                let is_file = matches!(kind, FileType::RegularFile | FileType::Unknown);
-                let is_journal = name.ends_with(".journal") || name.ends_with(".journal~");
-                if !(is_file && is_journal) {
-                    return;
-                }
-                if let Ok(stat) = dir.stat_child(name)
-                    && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                {
-                    files.push(JournalFile {
+            match journals(dir) {
+                Ok(journals) => {
+                    files.extend(journals.into_iter().map(|(name, stat)| JournalFile {
                         id: FileId::of(&stat),
                         dir: number,
-                        name: name.to_owned(),
+                        name,
                         modified: (stat.st_mtime, stat.st_mtime_nsec as i64),
-                    });
+                    }))
                 }
-            });
-            if let Err(errno) = listed {
-                faults.push(Cause::Unreadable(errno).of(path.as_str()));
+                Err(errno) => faults.push(Cause::Unreadable(errno).of(path.as_str())),
             }
         }
         if files.len() > FILES_LIMIT {
@@ -181,7 +176,7 @@ impl JournalDirs {
             let cause = Cause::malformed(format_args!("more than {FILES_LIMIT} journals"));
             faults.push(cause.of(self.0[0].path.as_str()));
         }
-        // Renamed while they were listed, or under two names: once is enough.
+        // Under two names: once is enough.
         files.sort_unstable_by(|a, b| (a.id, &a.name).cmp(&(b.id, &b.name)));
         files.dedup_by_key(|file| file.id);
         (files, faults)
@@ -223,13 +218,75 @@ fn stage1_rootfs(pod: &Dir) -> Result<String, Fault> {
     }
 }
 
-/// Hands every entry of `dir` with a name of text to `each`, with what it is.
-fn each_entry(dir: &Dir, mut each: impl FnMut(&str, FileType)) -> Result<(), Errno> {
+/// The journals in `dir`, all as of one moment: none is missed that is put away meanwhile, and none
+/// stands for the one that had its name before.
+fn journals(dir: &Dir) -> Result<Vec<(String, Stat)>, Errno> {
+    let status = |name: &str| {
+        let stat = dir.stat_child(name).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        is_file.then_some(stat)
+    };
+    let mut before = Vec::new();
+    let mut files = Vec::new();
+    let mut archived = Vec::new();
+    for _ in 0..LIST_ATTEMPTS {
+        let mut active = Vec::new();
+        let mut inodes = Vec::new();
+        archived.clear();
+        for (name, inode) in listed_journals(dir)? {
+            if !is_active(&name) {
+                archived.push(name);
+                continue;
+            }
+            // At once, as it may be put away at any moment.
+            let stat = status(&name);
+            inodes.push((inode, stat.as_ref().map(|stat| stat.st_ino)));
+            active.extend(stat.map(|stat| (name, stat)));
+        }
+        // Some file systems list other numbers than those of their files, but always the same.
+        if inodes.iter().all(|(listed, found)| Some(*listed) == *found) || inodes == before {
+            files = active;
+            break;
+        }
+        before = inodes;
+    }
+    // One that is put away too fast is left for the next look, with what comes after it.
+    files.extend(archived.into_iter().filter_map(|name| {
+        let stat = status(&name)?;
+        Some((name, stat))
+    }));
+    Ok(files)
+}
+
+/// What is listed as journals in `dir`, by names and inodes.
+fn listed_journals(dir: &Dir) -> Result<Vec<(String, u64)>, Errno> {
+    let mut journals = Vec::new();
+    each_entry(dir, |name, kind, inode| {
+        let is_file = matches!(kind, FileType::RegularFile | FileType::Unknown);
+        let is_journal = name.ends_with(".journal") || name.ends_with(".journal~");
+        if is_file && is_journal {
+            journals.push((name.to_owned(), inode));
+        }
+    })?;
+    Ok(journals)
+}
+
+/// Whether a journal of this name may still be written.
+fn is_active(name: &str) -> bool {
+    !name.contains('@') && !name.ends_with('~')
+}
+
+/// Hands every entry of `dir` with a name of text to `each`, with what it is, and its inode. The kernel
+/// lists what the buffer holds while nothing is renamed.
+fn each_entry(dir: &Dir, mut each: impl FnMut(&str, FileType, u64)) -> Result<(), Errno> {
     let opened = dir.reopen()?;
-    for entry in fs::Dir::read_from(opened.fd())?.take(ENTRIES_LIMIT) {
+    let mut buffer = Vec::with_capacity(LISTING_BYTES);
+    let mut entries = RawDir::new(opened.fd(), buffer.spare_capacity_mut());
+    for _ in 0..ENTRIES_LIMIT {
+        let Some(entry) = entries.next() else { break };
         let entry = entry?;
         if let Ok(name) = entry.file_name().to_str() {
-            each(name, entry.file_type());
+            each(name, entry.file_type(), entry.ino());
         }
     }
     Ok(())
@@ -239,5 +296,42 @@ impl LogsError {
     /// Whether it is the server that cannot go on.
     pub(crate) fn is_distress(&self) -> bool {
         matches!(self, Self::Fault(fault) if fault.distress().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, thread};
+
+    use super::*;
+
+    #[test]
+    fn no_journal_is_missed_that_is_put_away_meanwhile() {
+        // As many as journald keeps.
+        const FILES: usize = 100;
+
+        let temp = tempfile::tempdir().unwrap();
+        let active = temp.path().join("system.journal");
+        let archived = |number| temp.path().join(format!("system@{number:064}.journal"));
+        let dir = Dir::open(temp.path()).unwrap();
+        // Each has its number of bytes.
+        fs::write(&active, "").unwrap();
+        thread::scope(|scope| {
+            let rotating = scope.spawn(|| {
+                for number in 0..FILES {
+                    let next = temp.path().join("next");
+                    fs::write(&next, vec![0; number + 1]).unwrap();
+                    fs::rename(&active, archived(number)).unwrap();
+                    fs::rename(&next, &active).unwrap();
+                    thread::yield_now();
+                }
+            });
+            while !rotating.is_finished() {
+                let journals = journals(&dir).unwrap();
+                let mut sizes: Vec<_> = journals.iter().map(|(_, stat)| stat.st_size).collect();
+                sizes.sort_unstable();
+                assert!(sizes.iter().copied().eq(0..sizes.len() as i64), "{sizes:?}");
+            }
+        });
     }
 }

@@ -20,14 +20,16 @@ pub(crate) struct Source {
     pub(super) is_active: bool,
 }
 
-/// Opens `files`. What cannot be opened is missing, unless it is the server that cannot go on.
+/// Opens `files`. What cannot be opened is missing, unless it is the server that cannot go on; and
+/// whether one is that was removed or renamed meanwhile.
 pub(super) fn open<'a>(
     logs: &Logs,
     pod: Uuid,
     dirs: &JournalDirs,
     files: impl Iterator<Item = &'a JournalFile>,
-) -> Result<Vec<Source>, LogsError> {
+) -> Result<(Vec<Source>, bool), LogsError> {
     let mut sources = Vec::new();
+    let mut has_moved = false;
     for file in files {
         match dirs.open(file) {
             Ok(Some(opened)) => sources.push(Source {
@@ -36,13 +38,12 @@ pub(super) fn open<'a>(
                 file: Arc::new(opened),
                 is_active: file.is_active(),
             }),
-            // It was removed just now.
-            Ok(None) => {}
+            Ok(None) => has_moved = true,
             Err(fault) if fault.distress().is_some() => return Err(LogsError::Fault(fault)),
             Err(fault) => logs.report(pod, fault),
         }
     }
-    Ok(sources)
+    Ok((sources, has_moved))
 }
 
 /// Whether one of the files has a line of `identifier`.

@@ -42,6 +42,9 @@ use watcher::Watcher;
 /// How many read at the same time.
 const READERS: usize = 8;
 
+/// How often files are looked for until all that were found could be opened.
+const OPEN_ATTEMPTS: usize = 8;
+
 /// How many faults are remembered as logged.
 const REPORTED_LIMIT: usize = 10_000;
 
@@ -137,11 +140,19 @@ impl Logs {
     /// All files of the journal of the pod `id`.
     pub(crate) fn files(&self, id: Uuid) -> Result<Vec<Source>, LogsError> {
         let dirs = JournalDirs::find(&self.data_dir, id)?;
-        let (files, faults) = dirs.files();
-        for fault in faults {
-            self.report(id, fault);
+        let mut sources = Vec::new();
+        for _ in 0..OPEN_ATTEMPTS {
+            let (files, faults) = dirs.files();
+            for fault in faults {
+                self.report(id, fault);
+            }
+            let has_moved;
+            (sources, has_moved) = files::open(self, id, &dirs, files.iter())?;
+            if !has_moved {
+                break;
+            }
         }
-        files::open(self, id, &dirs, files.iter())
+        Ok(sources)
     }
 
     /// Begins to watch the journal of the pod `id`, which others may be watching already.

@@ -191,7 +191,7 @@ impl Tail {
             file.is_active()
                 && (listing.files.get(&file.id)).is_none_or(|listed| listed.handle.is_none())
         };
-        let opened = files::open(logs, self.id, &dirs, files.iter().filter(is_new))?;
+        let (opened, _) = files::open(logs, self.id, &dirs, files.iter().filter(is_new))?;
         let opened = opened.into_iter().map(|source| (source.id, source.file));
         let mut opened: BTreeMap<_, _> = opened.collect();
         let mut before = std::mem::take(&mut listing.files);
@@ -334,6 +334,7 @@ impl Follower {
         };
         let (files, _) = dirs.files();
         let files = files.iter().filter(|file| wanted.contains(&file.id));
-        files::open(logs, self.tail.id, &dirs, files)
+        let (opened, _) = files::open(logs, self.tail.id, &dirs, files)?;
+        Ok(opened)
     }
 }
