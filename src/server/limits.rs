@@ -12,8 +12,8 @@ pub(super) const SMALL_BYTES: usize = 16 << 10;
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// How many connections may be open in all. Those who come when there are as many get the
-    /// place of one that was not used for long, calls under way or not, but for those by which streams
-    /// are open; these may be seven in eight.
+    /// place of one that was not used for long, without calls under way unless most have such, but for
+    /// those by which streams are open; these may be seven in eight.
     pub connections: usize,
     /// How long a client may take to say that it speaks TLS, where it has to, and HTTP/2; then
     /// its connection is closed.

@@ -94,8 +94,8 @@ impl Taken {
         number
     }
 
-    /// Takes its place from a connection without streams that was not used since its last turn, or
-    /// else from the one that was not used for longest. All in all that is a look or two for each
+    /// Takes its place from a connection without streams or calls that was not used since its last
+    /// turn, or else from the one that was not used for longest. All in all that is a look or two for each
     /// newcomer, unless most connections are in use.
     fn displace(&mut self) -> Option<Connection> {
         let now = Instant::now();
@@ -104,16 +104,26 @@ impl Taken {
             let Some(connection) = self.connections.get(&number) else {
                 continue;
             };
-            let idle_since = connection.idle_since();
+            // Calls take their time.
+            let idle_since = connection.idle_since().filter(|_| !connection.is_calling());
             if idle_since.is_some_and(|since| last_turn.is_some_and(|turn| since <= turn)) {
                 return self.connections.remove(&number);
             }
             self.turns.push_back((number, Some(now)));
         }
-        // All were used, or have had no turn before.
+        // All are in use, or have had no turn before.
         let connections = self.connections.iter();
-        let idle = connections.filter_map(|(number, each)| Some((each.idle_since()?, *number)));
-        let (_, number) = idle.min()?;
+        let all = connections.filter_map(|(number, each)| {
+            let since = each.idle_since()?;
+            Some((each.is_calling(), since, *number))
+        });
+        let all: Vec<_> = all.collect();
+        let calling = all.iter().filter(|(is_calling, ..)| *is_calling).count();
+        // Where most ask, they do so by halves, and who has come to ask has not begun yet.
+        let (_, _, number) = match 2 * calling <= all.len() {
+            true => all.into_iter().min(),
+            false => all.into_iter().min_by_key(|(_, since, _)| *since),
+        }?;
         self.connections.remove(&number)
     }
 }
@@ -166,7 +176,8 @@ mod tests {
         recent.begin_call();
         recent.end_call();
         let newcomers = [(); 3].map(|()| Connection::default());
-        for (next, newcomer) in [&unused, &recent, &calling].into_iter().zip(&newcomers) {
+        let [first, ..] = &newcomers;
+        for (next, newcomer) in [&unused, &recent, first].into_iter().zip(&newcomers) {
             assert!(!is_cut(next));
             held.push(take(newcomer));
             assert!(is_cut(next));
@@ -175,7 +186,8 @@ mod tests {
         assert_eq!(places.counters.connections_displaced.get(), 3);
 
         let all = permits(3);
-        let streams = newcomers.map(|newcomer| newcomer.begin_stream(&all).unwrap());
+        let [_, second, third] = &newcomers;
+        let streams = [&calling, second, third].map(|each| each.begin_stream(&all).unwrap());
         assert!(take(&Connection::default()).is_none());
         drop(stream);
         held.push(take(&Connection::default()));
@@ -198,6 +210,19 @@ mod tests {
         let newcomers = [(); 2].map(|()| take());
         assert_eq!(newcomers.map(|(newcomer, _)| is_cut(&newcomer)), [false; 2]);
         assert!(is_cut(&busy.0) && !is_cut(&busier.0));
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_does_not_make_room_before_others() {
+        let places = places(3);
+        let take = || {
+            let connection = Connection::default();
+            (connection.clone(), places.take(connection).unwrap())
+        };
+        let [_idle, (calling, _calling)] = [(); 2].map(|()| take());
+        calling.begin_call();
+        let _others: Vec<_> = (0..20).map(|_| take()).collect();
+        assert!(!is_cut(&calling));
     }
 
     #[test]

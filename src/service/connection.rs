@@ -115,6 +115,11 @@ impl Connection {
         Some(streaming)
     }
 
+    /// Whether a call is under way.
+    pub(crate) fn is_calling(&self) -> bool {
+        self.calls().under_way > 0
+    }
+
     /// When anything was asked or answered by it last; `None` while streams are open.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let calls = self.calls();
